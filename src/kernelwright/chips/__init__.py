@@ -1,0 +1,1 @@
+"""The machines that run launch plans, each behind `core.protocols.Chip`."""

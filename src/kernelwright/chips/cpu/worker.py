@@ -1,0 +1,343 @@
+"""The process that compiles and runs plans: `python -m kernelwright.chips.cpu.worker`. No candidate's Python runs here.
+
+Descriptors on the command line: the command channel, the status page, and a pipe whose end of file means
+that the parent is gone.
+"""
+
+import mmap
+import os
+import resource
+import socket
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from kernelwright.chips.cpu.channel import Channel, ChannelClosed, StatusPage, open_shared_file
+from kernelwright.chips.cpu.memory import Bytes, Region, Store, is_same, poison
+from kernelwright.chips.cpu.program import (
+    PlanRefused,
+    Program,
+    bind,
+    check_signature,
+    elapsed_ns,
+    has_disjoint_writes,
+    is_input,
+    joined,
+    options,
+    prepare,
+)
+from kernelwright.chips.cpu.rotation import Rotation
+from kernelwright.compiler import CompileOptions, MemoryFault, NativeKernel, compile_ttir
+from kernelwright.core.codec import from_json, to_json
+from kernelwright.core.errors import CompileError, OverLimitError
+from kernelwright.core.fault import Fault
+from kernelwright.core.ir_text import normalised_text
+from kernelwright.core.plan import LaunchPlan
+
+_MEMORY_SHARE = 0.75
+_KEPT_SHARE = 0.2
+_MOST_KERNELS = 1024
+
+
+class Worker:
+    """Keeps inputs and compiled plans; each public method answers one command with (reply, files)."""
+
+    def __init__(self, status: StatusPage, threads: int, llc_bytes: int, memory_bytes: int) -> None:
+        self._status = status
+        self._threads = threads
+        self._store = Store(int(memory_bytes * _KEPT_SHARE))
+        self._rotation = Rotation(self._store, llc_bytes, int(memory_bytes * _KEPT_SHARE))
+        self._inputs: dict[str, dict[str, Bytes]] = {}
+        self._plans: dict[str, LaunchPlan] = {}
+        self._kernels: OrderedDict[tuple[str, bool, bool], NativeKernel] = OrderedDict()
+        self._programs: dict[tuple[str, bool], Program] = {}
+        self._witnesses: dict[tuple[str, str], list[tuple[str, Bytes]]] = {}
+        self._rng = np.random.default_rng()
+
+    def put(self, key: str, arrays: list[list[Any]], files: tuple[int, ...]) -> dict[str, object]:
+        """Keep the arrays (name, offset, size) of the shared file."""
+        total = max([offset + size for _name, offset, size in arrays], default=0)
+        shared = mmap.mmap(files[0], max(total, 1), prot=mmap.PROT_READ)
+        whole = np.frombuffer(shared, dtype=np.uint8)
+        self._inputs[key] = {name: whole[offset : offset + size] for name, offset, size in arrays}
+        self._rotation.drop(key)
+        return {}
+
+    def drop(self, key: str) -> dict[str, object]:
+        """Forget inputs."""
+        self._inputs.pop(key, None)
+        self._rotation.drop(key)
+        return {}
+
+    def hello(self) -> dict[str, object]:
+        """Say that the process serves."""
+        return {"pid": os.getpid()}
+
+    def learn(self, plan_id: str, plan: object) -> dict[str, object]:
+        """Keep a plan under the name that later commands use."""
+        self._plans[plan_id] = from_json(LaunchPlan, plan, "plan")
+        return {}
+
+    def load(self, plan_id: str, checked: bool) -> dict[str, object]:
+        """Compile every kernel of every option of a plan."""
+        start = time.perf_counter_ns()
+        program = self._program(plan_id, checked)
+        return {"machine_sha256": program.machine_sha256, "compile_ns": time.perf_counter_ns() - start}
+
+    def forget(self, plan_ids: list[str]) -> dict[str, object]:
+        """Forget plans; their kernels stay for plans that have them too."""
+        for plan_id in plan_ids:
+            self._plans.pop(plan_id, None)
+            for checked in (False, True):
+                self._programs.pop((plan_id, checked), None)
+        self._rotation.forget(plan_ids)
+        return {}
+
+    def run(self, plan_id: str, inputs: str, checked: bool, poison_seed: int) -> tuple[dict[str, object], int]:
+        """Run a plan once on its own copy of everything; the file holds the outputs."""
+        program = self._program(plan_id, checked)
+        # Inputs and the rest lie in blocks of their own, as in timed calls: addresses tell nothing of the purpose.
+        given, own = self._placed(program.plan, True), self._placed(program.plan, False)
+        try:
+            arrays = self._inputs[inputs]
+            names = [b.name for b in program.plan.buffers if is_input(b)]
+            mine = [b for b in program.plan.buffers if not is_input(b)]
+            for number, buffer in enumerate(b for b in program.plan.buffers if is_input(b)):
+                np.copyto(given.view(number), _array(arrays, buffer.name, buffer.size_bytes))
+            for number in range(len(mine)):
+                poison(own.view(number), poison_seed + 2 * number)
+            addresses = joined(program.plan, dict(zip(names, given.addresses, strict=True)), own.addresses)
+            elapsed = self._elapsed(
+                program, addresses, [(prepare(b), own.view(n)) for n, b in enumerate(mine)], checked
+            )
+            _require_guards(given, names)
+            _require_guards(own, [b.name for b in mine])
+            _require_unchanged({name: given.view(number) for number, name in enumerate(names)}, arrays)
+            written = [(b.name, own.view(n)) for n, b in enumerate(mine) if b.role == "output"]
+            return _with_file({"elapsed_ns": elapsed}, written)
+        finally:
+            given.release()
+            own.release()
+
+    def _placed(self, plan: LaunchPlan, inputs: bool) -> Region:
+        buffers = [b for b in plan.buffers if is_input(b) is inputs]
+        return Region(self._store, [b.size_bytes for b in buffers], [b.align for b in buffers], self._rng)
+
+    def _elapsed(
+        self,
+        program: Program,
+        addresses: Sequence[int],
+        made: Sequence[tuple[Callable[[Bytes], None] | None, Bytes]],
+        checked: bool,
+    ) -> int:
+        launches = bind(program, addresses, checked)
+        prepared = [(make, view) for make, view in made if make is not None]
+        current = 0
+
+        def announce(kernel_index: int) -> None:
+            nonlocal current
+            current = kernel_index
+            self._announce_launch(kernel_index)
+
+        try:
+            return elapsed_ns(launches, prepared, self._threads, announce)
+        except MemoryFault as fault:
+            first = _first_fault(fault, lambda: elapsed_ns(launches, prepared, 1, announce))
+            raise PlanRefused(memory_fault(first, program.plan, program.plan.kernels[current].name)) from None
+        finally:
+            self._status.write("idle")
+
+    def time(self, plan_ids: list[str], inputs: list[str], schedule: list[int]) -> dict[str, object]:
+        """Time the items of the schedule, each on inputs that are not in the last-level cache."""
+        self._rotation.make_room(inputs)
+        ready, given = [], []
+        for plan_id, key in zip(plan_ids, inputs, strict=True):
+            program = self._program(plan_id, False)
+            buffers = [b for b in program.plan.buffers if is_input(b)]
+            given.append({b.name: _array(self._inputs[key], b.name, b.size_bytes) for b in buffers})
+            ready.append(self._rotation.caller(plan_id, program, key, given[-1]))
+        places: dict[int, list[int]] = {}
+        for place, item in enumerate(schedule):
+            places.setdefault(item, []).append(place)
+        watched = {int(self._rng.choice(found)) for found in places.values()}
+        times = []
+        for place, item in enumerate(schedule):
+            times.append(ready[item](self._threads, self._announce_launch))
+            self._status.write("idle")
+            if place in watched:
+                self._witnesses[plan_ids[item], inputs[item]] = ready[item].outputs()
+        try:
+            for call, arrays in zip(ready, given, strict=True):
+                call.require_left_alone(arrays)
+        except PlanRefused:
+            for key in inputs:
+                self._rotation.drop(key)
+            raise
+        return {"times_ns": times}
+
+    def witness(self, plan_id: str, inputs: str) -> tuple[dict[str, object], int]:
+        """Hand out, once, the outputs of a timed call; the file holds them."""
+        return _with_file({}, self._witnesses.pop((plan_id, inputs)))
+
+    def _announce_launch(self, kernel_index: int) -> None:
+        self._status.write("launch", kernel_index)
+
+    def _program(self, plan_id: str, checked: bool) -> Program:
+        known = self._programs.get((plan_id, checked))
+        if known is not None:
+            return known
+        plan = self._plans[plan_id]
+        kernels = []
+        for option in options(plan):
+            kernel = self._kernel(
+                plan, option.kernel, checked, has_disjoint_writes(option, plan.kernels[option.kernel].ttir)
+            )
+            check_signature(kernel, option, plan.kernels[option.kernel].name)
+            kernels.append(kernel)
+        program = Program(plan, tuple(kernels))
+        self._programs[plan_id, checked] = program
+        return program
+
+    def _kernel(self, plan: LaunchPlan, index: int, checked: bool, noalias: bool) -> NativeKernel:
+        source = plan.kernels[index]
+        # Checked code names source lines, so it belongs to one text; other code only to what the text says.
+        identity = (source.ttir if checked else normalised_text(source.ttir), checked, noalias)
+        known = self._kernels.get(identity)
+        if known is not None:
+            self._kernels.move_to_end(identity)
+            return known
+        self._status.write("compile", index)
+        try:
+            kernel = compile_ttir(source.ttir, CompileOptions(checked=checked, noalias=noalias))
+        except CompileError as error:
+            status = "over_limit" if isinstance(error, OverLimitError) else "compile_error"
+            facts = {"kernel": source.name, **{k: v for k, v in error.facts.items() if _is_plain(v)}}
+            raise PlanRefused(Fault(status, f"kernel '{source.name}': {error}", facts)) from None  # type: ignore[arg-type]
+        finally:
+            self._status.write("idle")
+        self._kernels[identity] = kernel
+        if len(self._kernels) > _MOST_KERNELS:
+            self._kernels.popitem(last=False)
+        return kernel
+
+
+def memory_fault(fault: MemoryFault, plan: LaunchPlan, kernel: str) -> Fault:
+    """Return the fault that says which access of which kernel went where; writing to an input is a wrong result."""
+    program = ", ".join(str(part) for part in fault.program)
+    facts: dict[str, object] = {
+        "kernel": kernel,
+        "line": fault.line,
+        "program": list(fault.program),
+        "buffer": fault.buffer,
+        "offset_bytes": fault.offset_bytes,
+        "is_write": fault.is_write,
+    }
+    sizes = [b.size_bytes for b in plan.buffers if b.name == fault.buffer and b.role in ("input", "constant")]
+    inside = bool(sizes) and 0 <= fault.offset_bytes < max(sizes)
+    status = "incorrect" if fault.is_write and inside else "memory_fault"
+    return Fault(status, f"program ({program}): {fault}", facts)  # type: ignore[arg-type]
+
+
+def _first_fault(found: MemoryFault, again: Callable[[], object]) -> MemoryFault:
+    """Return the fault of the first program in order: threads race for which one is seen first."""
+    try:
+        again()
+    except MemoryFault as fault:
+        return fault
+    return found
+
+
+def _require_guards(region: Region, names: Sequence[str]) -> None:
+    damaged = region.damaged()
+    if damaged is not None:
+        number, offset = damaged
+        size = len(region.view(number))
+        reason = f"writes must stay within '{names[number]}' ({size} bytes), one went to byte {offset}"
+        raise PlanRefused(Fault("memory_fault", reason, {"buffer": names[number], "offset_bytes": offset}))
+
+
+def _require_unchanged(views: Mapping[str, Bytes], arrays: Mapping[str, Bytes]) -> None:
+    for name, view in views.items():
+        if not is_same(view, arrays[name]):
+            reason = f"inputs must be left as they are, '{name}' was modified. Write to outputs and scratch."
+            raise PlanRefused(Fault("incorrect", reason, {"buffer": name}))
+
+
+def _array(arrays: dict[str, Bytes], name: str, size_bytes: int) -> Bytes:
+    array = arrays.get(name)
+    if array is None or len(array) != size_bytes:
+        has = "nothing" if array is None else f"{len(array)} bytes"
+        reason = f"input '{name}' of the plan must be an argument of {size_bytes} bytes, the problem gives {has}"
+        raise PlanRefused(Fault("cheating", reason, {"buffer": name}))
+    return array
+
+
+def _with_file(reply: dict[str, object], arrays: Sequence[tuple[str, Bytes]]) -> tuple[dict[str, object], int]:
+    total = sum(len(view) for _name, view in arrays)
+    file = open_shared_file(total)
+    shared = mmap.mmap(file, max(total, 1))
+    offset = 0
+    layout = []
+    for name, view in arrays:
+        shared[offset : offset + len(view)] = view.data
+        layout.append([name, offset, len(view)])
+        offset += len(view)
+    shared.close()
+    return {**reply, "outputs": layout}, file
+
+
+def _is_plain(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def _answer(
+    worker: Worker, message: dict[str, Any], files: tuple[int, ...]
+) -> tuple[dict[str, object], tuple[int, ...]]:
+    command = cast(str, message.pop("command"))
+    if files:
+        message["files"] = files
+    try:
+        answer = cast(Callable[..., Any], getattr(worker, command))(**message)
+    except PlanRefused as refused:
+        return {"fault": to_json(refused.fault)}, ()
+    except Exception as error:  # our own defect or a full machine: the parent raises it as ours
+        return {"error": f"{command}: {type(error).__name__}: {error}"}, ()
+    finally:
+        for file in files:
+            os.close(file)
+    return (answer[0], (answer[1],)) if isinstance(answer, tuple) else (answer, ())
+
+
+def _die_with_parent(pipe: int) -> None:
+    os.read(pipe, 1)
+    os._exit(0)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve commands until the parent goes away."""
+    channel_file, status_file, lifeline, threads, llc_bytes, memory_bytes, cores = arguments
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, [int(core) for core in cores.split(",")])
+    threading.Thread(target=_die_with_parent, args=(int(lifeline),), daemon=True).start()
+    limit = int(int(memory_bytes) * _MEMORY_SHARE)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    channel = Channel(socket.socket(fileno=int(channel_file)))
+    worker = Worker(StatusPage(int(status_file)), int(threads), int(llc_bytes), int(memory_bytes))
+    while True:
+        try:
+            reply, files = _answer(worker, *channel.receive())
+            channel.send(reply, files)
+        except ChannelClosed:
+            return
+        for file in files:
+            os.close(file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

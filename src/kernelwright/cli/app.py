@@ -1,0 +1,50 @@
+"""The table of commands."""
+
+from typing import Any
+
+import typer
+
+from kernelwright.cli import checking, judging, listing, proving, reading, running, supervising
+
+_SECTIONS = {
+    "Look": (listing.problems, listing.chips, listing.engineers, checking.doctor),
+    "Work": (judging.judge, running.run, checking.bench),
+    "Supervise": (
+        supervising.status,
+        supervising.watch,
+        supervising.steer,
+        supervising.pause,
+        running.resume,
+        supervising.stop,
+    ),
+    "Read and prove": (reading.report, reading.history, reading.show, proving.export, proving.verify),
+}
+
+
+def command() -> Any:
+    """Return the root command."""
+    app = typer.Typer(
+        name="kernelwright",
+        help="Makes Triton kernels faster on a chip, proves them correct, and leaves a record anyone can re-run.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_root)
+    for section in _SECTIONS.values():
+        for function in section:
+            short = (function.__doc__ or "").splitlines()[0]
+            app.command(function.__name__, short_help=short)(function)
+    return typer.main.get_command(app)
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    """Makes Triton kernels faster on a chip, proves them correct, and leaves a record anyone can re-run."""
+    if version:
+        from kernelwright import __version__  # noqa: PLC0415  # only here
+
+        typer.echo(f"kernelwright {__version__}")
+        raise typer.Exit

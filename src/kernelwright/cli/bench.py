@@ -1,0 +1,95 @@
+"""The rooms of one run, wired together."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kernelwright.chips.catalogue import load_chip
+from kernelwright.core.candidate import Candidate
+from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
+from kernelwright.core.protocols import Engineer, Recorder, Tools
+from kernelwright.core.verdict import Direct, Verdict
+from kernelwright.engineers.catalogue import load_engineer
+from kernelwright.judge import CandidateJudge
+from kernelwright.judge.baseline_tuning import tune_reference
+from kernelwright.judge.comparison import judge_final
+from kernelwright.ledger import home
+from kernelwright.problems import load_problem
+from kernelwright.sandbox import CaptureService, choose_sandbox
+from kernelwright.workshop.inprocess import Workshop
+from kernelwright.workshop.probing import Prober
+from kernelwright.workshop.workbench import Workbench
+
+Progress = Callable[[str], None]
+
+# What `check` runs on: public workloads only, small enough to be free of budget.
+CHECK_SUITE = "smoke"
+
+
+class WiredBench:
+    """A `runs.Bench` over the real rooms; `quiet` gets the many small steps of a judgement."""
+
+    def __init__(self, run: str, setup: Setup, secret: int, quiet: Progress) -> None:
+        self._run, self._secret, self._quiet = run, secret, quiet
+        self._problem = load_problem(setup.problem)
+        self._brief = self._problem.brief(setup.suite)
+        self._chip = load_chip(setup.chip)
+        self._engineer = load_engineer(setup.engineer)
+        self._capture = CaptureService(choose_sandbox(setup.unsafe))
+        self._judge = self._make_judge(setup.suite, with_hidden=True)
+        self._check_judge = self._make_judge(CHECK_SUITE, with_hidden=False)
+
+    @property
+    def engineer(self) -> Engineer:
+        """See `runs.Bench`."""
+        return self._engineer
+
+    def reference_architecture(self, progress: Progress) -> str:
+        """See `runs.Bench`."""
+        progress("compiling and checking the reference")
+        return self._judge.reference_architecture()
+
+    def judge(self, candidate: Candidate, seed: int, progress: Progress) -> Verdict:
+        """See `runs.Bench`."""
+        return self._judge(candidate, seed, self._quiet)
+
+    def against_best(self, best: Candidate, seed: int, progress: Progress) -> Direct | None:
+        """See `runs.Bench`."""
+        return self._judge.against(best, seed, self._quiet)
+
+    def tune_baseline(self, evaluations: int, seed: int, progress: Progress) -> TunedBaseline | None:
+        """See `runs.Bench`."""
+        return tune_reference(self._judge, self._problem, self._secret, evaluations, seed, self._quiet)
+
+    def judge_final(
+        self, candidate: Candidate, tuned: TunedBaseline | None, seed: int, progress: Progress
+    ) -> FinalFigures:
+        """See `runs.Bench`."""
+        library = not self._chip.spec.emulated
+        return judge_final(self._judge, self._problem, candidate, tuned, seed, self._quiet, library)
+
+    def tools(self, recorder: Recorder) -> Tools:
+        """See `runs.Bench`."""
+        bench = Workbench(
+            brief=self._brief,
+            chip=self._chip.spec,
+            recorder=recorder,
+            check=self._check,
+            probe=Prober(self._capture, self._chip.open),
+            folder=home() / "runs" / self._run / "files",
+        )
+        return Workshop(bench)
+
+    def close(self) -> None:
+        """See `runs.Bench`."""
+        self._judge.close()
+        self._check_judge.close()
+        self._capture.close()
+
+    def _check(self, candidate: Candidate) -> Verdict:
+        return self._check_judge.check(candidate, 0, self._quiet)
+
+    def _make_judge(self, suite_name: str, with_hidden: bool) -> CandidateJudge:
+        suite = self._problem.suite(suite_name, self._secret)
+        if not with_hidden:
+            suite = replace(suite, workloads=suite.public)
+        return CandidateJudge(self._problem, suite, self._chip, self._capture, self._secret)

@@ -1,0 +1,118 @@
+"""Bundles, and executing a claim again."""
+
+import secrets
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kernelwright.cli.arguments import Json, LedgerUrl, RunName
+from kernelwright.cli.output import Output
+
+if TYPE_CHECKING:
+    from kernelwright.core.candidate import Candidate
+    from kernelwright.core.final import Setup
+    from kernelwright.core.verdict import Verdict
+    from kernelwright.ledger import SqlLedger
+    from kernelwright.runs import Verification
+
+
+def export(
+    run: RunName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the .tar.gz goes.")],
+    ledger: LedgerUrl = None,
+) -> None:
+    """Write a run to one file: all entries and every source they name."""
+    from kernelwright.cli.places import find_run  # noqa: PLC0415  # lazy
+    from kernelwright.ledger import SqlLedger, export_bundle  # noqa: PLC0415
+
+    store = SqlLedger(ledger)
+    name = find_run(store, run)
+    export_bundle(store, name, file)
+    print(f"wrote {file}, {file.stat().st_size / 1e3:,.0f} kB")
+    print(f"next: kernelwright verify {file}")
+
+
+def verify(
+    target: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run of the ledger, or an exported bundle.")],
+    ledger: LedgerUrl = None,
+    json: Json = False,
+) -> int:
+    """Check a run's record, then judge its final kernel again, fresh; exit 1 unless the claim holds."""
+    from kernelwright.cli.places import find_run  # noqa: PLC0415  # lazy
+    from kernelwright.ledger import SqlLedger, import_bundle  # noqa: PLC0415
+    from kernelwright.runs import Verification  # noqa: PLC0415
+
+    output = Output(json)
+    if not Path(target).is_file():
+        store = SqlLedger(ledger)
+        return _show(_verify(store, find_run(store, target), output), output)
+    with tempfile.TemporaryDirectory(prefix="kernelwright-verify-") as folder:
+        copy = SqlLedger(f"sqlite:///{folder}/ledger.db")
+        run, findings = import_bundle(Path(target), copy)
+        if findings:
+            texts = tuple(finding.text for finding in findings)
+            return _show(Verification(False, None, None, False, texts), output)
+        return _show(_verify(copy, run, output), output)
+
+
+def _verify(store: "SqlLedger", run: str, output: Output) -> "Verification":
+    from kernelwright.core.errors import HarnessError  # noqa: PLC0415  # lazy
+    from kernelwright.runs import Verification, setup_of, verify_run  # noqa: PLC0415
+
+    output.say(f"checking the record of run {run}")
+    faults = tuple(finding.text for finding in store.check_chain(run))
+    if faults:
+        return Verification(False, None, None, False, faults)
+    entries = store.entries(run)
+    setup = setup_of(entries)
+
+    def rejudge(kernel: "Candidate", secret: int) -> "Verdict":
+        output.say("judging the final kernel again, from its stored source, with new inputs")
+        verdict = _judge_again(kernel, secret, setup, output)
+        if verdict.status == "harness_error":
+            raise HarnessError(f"the final kernel could not be judged again: {verdict.reason}")
+        return verdict
+
+    return verify_run(entries, faults, store.blob, rejudge)
+
+
+def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", output: Output) -> "Verdict":
+    from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
+    from kernelwright.judge import CandidateJudge  # noqa: PLC0415
+    from kernelwright.problems import load_problem  # noqa: PLC0415
+    from kernelwright.sandbox import CaptureService  # noqa: PLC0415
+
+    problem = load_problem(setup.problem)
+    # The run's own hidden workloads, from its revealed secret; the inputs come from a new one.
+    suite, fresh = problem.suite(setup.suite, secret), secrets.randbits(62)
+    with CaptureService() as capture:
+        judge = CandidateJudge(problem, suite, load_chip(setup.chip), capture, fresh)
+        try:
+            return judge(kernel, secrets.randbits(62), output.phase)
+        finally:
+            judge.close()
+
+
+def _show(found: "Verification", output: Output) -> int:
+    from rich.console import Console  # noqa: PLC0415  # lazy
+
+    from kernelwright.report import format_ratio  # noqa: PLC0415
+
+    def draw(console: Console) -> None:
+        chain = "whole" if found.chain_ok else "BROKEN"
+        console.print(f"record {chain}, claimed {format_ratio(found.claimed)}, measured {format_ratio(found.measured)}")
+        for text in _first(found.differences):
+            console.print(f"differs: {text}", soft_wrap=True)
+        console.print("confirmed" if found.confirmed else "NOT confirmed")
+
+    output.result(found, draw)
+    return 0 if found.confirmed else 1
+
+
+def _first(differences: Sequence[str]) -> list[str]:
+    limit = 20
+    more = [f"and {len(differences) - limit} more"] if len(differences) > limit else []
+    return [*differences[:limit], *more]

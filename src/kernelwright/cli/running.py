@@ -1,0 +1,105 @@
+"""Runs: opening one, and going on with one."""
+
+import secrets
+import time
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from kernelwright.cli.arguments import ChipName, Json, LedgerUrl, ProblemName, RunName, SuiteName, Unsafe
+from kernelwright.cli.output import Output
+from kernelwright.core.errors import KernelwrightError, RequestError
+
+DEFAULT_EVALUATIONS = 60
+
+
+def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command line
+    problem: ProblemName,
+    chip: ChipName,
+    engineer: Annotated[str, typer.Option("--engineer", help="Name of an engineer; 'kernelwright engineers' lists.")],
+    suite: SuiteName = None,
+    evals: Annotated[
+        int | None,
+        typer.Option("--evals", metavar="N", help=f"Evaluations [default: {DEFAULT_EVALUATIONS} unless --hours]."),
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option("--hours", metavar="H", help="Hours of work [default: no limit].")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the engineer, never of the judge.")] = 0,
+    ledger: LedgerUrl = None,
+    unsafe: Unsafe = False,
+    json: Json = False,
+) -> int:
+    """Make the reference faster: an engineer works until the budget is spent, the best is proven."""
+    from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
+    from kernelwright.cli.machine import machine_facts, package_versions  # noqa: PLC0415
+    from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
+    from kernelwright.core.final import Setup  # noqa: PLC0415
+    from kernelwright.engineers.catalogue import load_engineer  # noqa: PLC0415
+    from kernelwright.ledger import SqlLedger  # noqa: PLC0415
+    from kernelwright.runs import open_run  # noqa: PLC0415
+
+    evaluations = _require_budget(evals, hours)
+    load_engineer(engineer)
+    chosen, spec = choose_suite(problem, chip, suite), load_chip(chip).spec
+    setup = Setup(
+        problem, chip, engineer, chosen, seed, evaluations, None if hours is None else hours * 3600,
+        emulated=spec.emulated, unsafe=unsafe, machine={**machine_facts(), "threads": spec.threads},
+        versions=package_versions(),
+    )  # fmt: skip
+    store, name = SqlLedger(ledger), time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
+    open_run(store, name, setup)
+    return _conduct(name, ledger, store, Output(json))
+
+
+def resume(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> int:
+    """Go on with a run: one that is paused, or one whose process ended in any way."""
+    from kernelwright.cli.places import find_run  # noqa: PLC0415  # lazy
+    from kernelwright.ledger import SqlLedger  # noqa: PLC0415
+
+    store = SqlLedger(ledger)
+    name = find_run(store, run)
+    if store.is_written(name):
+        store.request(name, "resume")
+        output = Output(json)
+        output.result({"run": name, "asked": "resume"}, lambda console: console.print(f"asked run {name} to go on"))
+        output.next(f"kernelwright watch {name}")
+        return 0
+    return _conduct(name, ledger, store, Output(json))
+
+
+def _conduct(name: str, url: str | None, store: "object", output: Output) -> int:
+    from kernelwright.cli.bench import WiredBench  # noqa: PLC0415  # lazy: needs torch
+    from kernelwright.cli.stories import story_of  # noqa: PLC0415
+    from kernelwright.ledger import SqlLedger  # noqa: PLC0415
+    from kernelwright.report import print_report  # noqa: PLC0415
+    from kernelwright.runs import conduct_run, summarise  # noqa: PLC0415
+
+    assert isinstance(store, SqlLedger)
+    again = f"kernelwright resume {name}" + (f" --ledger {url}" if url else "")
+    output.say(f"run {name}; Ctrl-C stops it safely, '{again}' goes on")
+    try:
+        conduct_run(store, name, lambda setup, secret: WiredBench(name, setup, secret, output.phase), output.say)
+    except KeyboardInterrupt:
+        output.say(f"interrupted, nothing is lost. Go on with: {again}")
+        raise
+    except KernelwrightError as error:
+        if error.exit_code == 3:
+            output.say(f"the run stays open. Go on with: {again}")
+        raise
+    finally:
+        store.close()
+    summary = summarise(store.entries(name))
+    story = story_of(store.entries(name), store.blob)
+    output.result(replace(summary), lambda console: print_report(story, console))
+    output.next(f"kernelwright verify {name}")
+    return 0 if summary.final_status == "accepted" else 1
+
+
+def _require_budget(evals: int | None, hours: float | None) -> int | None:
+    if evals is not None and evals < 1:
+        raise RequestError(f"--evals must be at least 1, got {evals}")
+    if hours is not None and not 0 < hours < 24 * 365:
+        raise RequestError(f"--hours must be above 0 and below a year, got {hours:g}")
+    return DEFAULT_EVALUATIONS if evals is None and hours is None else evals

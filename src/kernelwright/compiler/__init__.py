@@ -1,0 +1,29 @@
+"""How Triton IR becomes machine code.
+
+Names are loaded when first used: Triton imports this package for its plug-in, and the capture
+child must not pay for the code generator.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kernelwright.compiler.compile import CompileOptions, compile_ttir
+    from kernelwright.compiler.kernel import MemoryFault, MemoryRange, NativeKernel
+
+__all__ = ["CompileOptions", "MemoryFault", "MemoryRange", "NativeKernel", "compile_ttir"]
+
+_HOMES = {
+    "CompileOptions": "compile",
+    "compile_ttir": "compile",
+    "MemoryFault": "kernel",
+    "MemoryRange": "kernel",
+    "NativeKernel": "kernel",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(f"kernelwright.compiler.{_HOMES[name]}"), name)

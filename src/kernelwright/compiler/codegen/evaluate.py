@@ -1,0 +1,343 @@
+"""Evaluation of a tensor at one chunk of positions, on demand and once per place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+from kernelwright.compiler.codegen.analysis import WIDTH_CASTS, Facts
+from kernelwright.compiler.codegen.elementwise import Elementwise
+from kernelwright.compiler.codegen.lanes import FLOATS, Lanes
+from kernelwright.compiler.codegen.memory import Access, Memory
+from kernelwright.compiler.codegen.text import ELEMENT_BITS, FunctionText, Reg
+from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Chunk, Index, Lane
+from kernelwright.compiler.features import HostFeatures
+from kernelwright.compiler.ir import Op, Pointer, TensorType, Value
+from kernelwright.core.errors import UnsupportedOpError
+
+
+def element_name(value: Value) -> str:
+    """Return the element type name of a value; pointers are "ptr"."""
+    element = value.element
+    return "ptr" if isinstance(element, Pointer) else element
+
+
+def pointee_name(value: Value) -> str:
+    """Return what a pointer value points to."""
+    element = value.element
+    if not isinstance(element, Pointer):
+        raise TypeError(f"value {value.name} is no pointer")
+    return "i8" if element.pointee == "i1" else element.pointee
+
+
+class Evaluator:
+    """Evaluates values; holds what is already known: scalars, buffers in scope, chunks of this loop."""
+
+    def __init__(self, function: FunctionText, facts: Facts, features: HostFeatures, checked: bool) -> None:
+        self.f = function
+        self.facts = facts
+        self.k = Lanes(function, features)
+        self.ew = Elementwise(self.k)
+        self.memory = Memory(self.k, checked)
+        self.scalars: dict[Value, Reg] = {}
+        self.buffers: list[dict[Value, Buffer]] = [{}]
+        self.other_orders: list[dict[tuple[Value, int], Buffer]] = [{}]
+        self.running_offsets: dict[Value, str] = {}
+        self.bounds: dict[Value, tuple[Reg, Reg, Reg]] = {}
+        self.op_numbers: dict[Op, int] = {}
+        self._memo: list[dict[object, Chunk]] = [{}]
+
+    # --- scopes
+
+    @contextmanager
+    def loop(self, start: int, stop: int, step: int) -> Iterator[Reg]:
+        """Write a counted loop; what is evaluated in it is forgotten behind it."""
+        depth = self.f.depth
+        with self.f.loop(start, stop, step) as index:
+            yield index
+        del self._memo[depth + 1 :]
+
+    def forget(self) -> None:
+        """Forget evaluated chunks: their registers do not reach the code that follows."""
+        self._memo = [{}]
+
+    def buffer_of(self, value: Value) -> Buffer | None:
+        """Return the buffer that holds `value` here, if one does."""
+        for scope in reversed(self.buffers):
+            if value in scope:
+                return scope[value]
+        return None
+
+    def reordered(self, value: Value, lane: int) -> Buffer | None:
+        """Return a copy of a buffered value whose contiguous dimension is `lane`, if one was made."""
+        for scope in reversed(self.other_orders):
+            if (value, lane) in scope:
+                return scope[value, lane]
+        return None
+
+    # --- evaluation
+
+    def reg(self, value: Value, index: tuple[Index, ...] = ()) -> Reg:
+        """Return the chunk as an LLVM value; a chunk that is the same in all lanes may stay a scalar."""
+        return self._plain(self.chunk(value, index))
+
+    def chunk(self, value: Value, index: tuple[Index, ...]) -> Chunk:
+        """Return the chunk of `value` at `index`: one entry per dimension, at most one a `Lane`."""
+        if not isinstance(value.type, TensorType):
+            reg = self.scalars[value]
+            return Address(reg, pointee_name(value)) if reg.element == "ptr" else reg
+        key = (value.number, tuple((i.base.text, i.lanes) if isinstance(i, Lane) else i.text for i in index))
+        for memo in self._memo:
+            if key in memo:
+                return memo[key]
+        chunk = self._compute(value, index)
+        level = _level(chunk)
+        while len(self._memo) <= level:
+            self._memo.append({})
+        self._memo[level][key] = chunk
+        return chunk
+
+    def _compute(self, value: Value, index: tuple[Index, ...]) -> Chunk:
+        buffer = self.buffer_of(value)
+        if buffer is not None:
+            lane = next((d for d, item in enumerate(index) if isinstance(item, Lane)), None)
+            if lane is not None and buffer.order and buffer.order[0] != lane:
+                buffer = self.reordered(value, lane) or buffer
+            loaded = self.memory.buffer_load(buffer, index)
+            return Address(loaded, pointee_name(value)) if buffer.element == "ptr" else loaded
+        if value in self.running_offsets:
+            return self._running(value, index)
+        op = value.op
+        if op is None:
+            raise AssertionError(f"value {value.name} has no code")
+        method = _SHAPE_OPS.get(op.name)
+        if method is not None:
+            return cast(Chunk, getattr(self, method)(op, index))
+        return self._elementwise(op, value, index)
+
+    def _running(self, value: Value, index: tuple[Index, ...]) -> Chunk:
+        start = self.chunk(self.facts.running[value].start, index)
+        offset = self.f.emit("i64", 0, f"load i64, ptr {self.running_offsets[value]}", 0)
+        if isinstance(start, Address):
+            return self._address_plus(start, offset)
+        narrow = self._fit(offset, start.element)
+        return self._add("add", start, narrow)
+
+    def _constant(self, op: Op, index: tuple[Index, ...]) -> Chunk:
+        value = op.attrs["value"]
+        element = element_name(op.result)
+        if not isinstance(value, tuple):
+            return self.k.constant(element, cast(float, value))
+        raise UnsupportedOpError(
+            f"line {op.location.line}: constant tensors with several values are not covered", {"line": op.location.line}
+        )
+
+    def _splat(self, op: Op, index: tuple[Index, ...]) -> Chunk:
+        return self.chunk(op.operands[0], ())
+
+    def _make_range(self, op: Op, index: tuple[Index, ...]) -> Chunk:
+        (item,) = index
+        start = self.k.constant("i32", cast(int, op.attrs["start"]))
+        if isinstance(item, Lane):
+            return Affine("i32", item.lanes, self.plus(self._fit(item.base, "i32"), start), 1)
+        return self.plus(self._fit(item, "i32"), start)
+
+    def _expand_dims(self, op: Op, index: tuple[Index, ...]) -> Chunk:
+        axis = cast(int, op.attrs["axis"])
+        return self.chunk(op.operands[0], index[:axis] + index[axis + 1 :])
+
+    def _broadcast(self, op: Op, index: tuple[Index, ...]) -> Chunk:
+        source = op.operands[0]
+        zero = Reg("i64", 0, "0")
+        return self.chunk(source, tuple(zero if n == 1 else i for n, i in zip(source.shape, index, strict=True)))
+
+    def _trans(self, op: Op, index: tuple[Index, ...]) -> Chunk:
+        order = cast(list[int], op.attrs["order"])
+        inner: list[Index] = [index[0]] * len(order)
+        for position, dim in enumerate(order):
+            inner[dim] = index[position]
+        return self.chunk(op.operands[0], tuple(inner))
+
+    def _addptr(self, op: Op, index: tuple[Index, ...]) -> Chunk:
+        address = self.chunk(op.operands[0], index)
+        offset = self.chunk(op.operands[1], index)
+        if isinstance(address, Reg):
+            address = Address(address, pointee_name(op.operands[0]))
+        if not isinstance(address, Address) or isinstance(offset, Address):
+            raise AssertionError("addptr of something that is no pointer")
+        return self._address_plus(address, offset)
+
+    def _address_plus(self, address: Address, offset: Affine | Reg) -> Address:
+        wide = self._widen(offset)
+        size = max(1, ELEMENT_BITS[address.pointee] // 8)
+        if isinstance(wide, Affine):
+            base = self.memory.advance(address.base, wide.base, size)
+            run = Affine("i64", wide.lanes, Reg("i64", 0, "0"), wide.stride)
+            return Address(base, address.pointee, self._sum(address.offset, run))
+        if wide.lanes == 0:
+            return Address(self.memory.advance(address.base, wide, size), address.pointee, address.offset)
+        return Address(address.base, address.pointee, self._sum(address.offset, wide))
+
+    def _sum(self, a: Affine | Reg | None, b: Affine | Reg) -> Affine | Reg:
+        return b if a is None else self._add("add", a, b)
+
+    def _load(self, op: Op, index: tuple[Index, ...]) -> Chunk:
+        address = self.chunk(op.operands[0], index)
+        if isinstance(address, Reg):
+            address = Address(address, pointee_name(op.operands[0]))
+        mask = self.mask(op, 1, index)
+        other = self.reg(op.operands[2], index) if len(op.operands) > 2 else None
+        loaded = self.memory.load(cast(Address, address), mask, other, self.access(op, is_write=False))
+        return Address(loaded, pointee_name(op.result)) if loaded.element == "ptr" else loaded
+
+    def mask(self, op: Op, operand: int, index: tuple[Index, ...]) -> Reg | None:
+        """Return the mask of a memory op at `index`, None when it has none or one that always holds."""
+        if len(op.operands) <= operand:
+            return None
+        mask = self.reg(op.operands[operand], index)
+        return None if mask.text == "true" else mask
+
+    def access(self, op: Op, is_write: bool) -> Access:
+        """Return who accesses memory in `op`, for bounds checks."""
+        base = self.facts.base_argument(op.operands[0])
+        number = self.op_numbers.setdefault(op, len(self.op_numbers) + 1)
+        return Access(number, is_write, self.bounds.get(base) if base is not None else None)
+
+    def _elementwise(self, op: Op, value: Value, index: tuple[Index, ...]) -> Chunk:
+        if value.element == "i1" and op.name in ("arith.cmpi", "arith.andi"):
+            if self.facts.is_always(value):
+                return Reg("i1", 0, "true")
+            part = self.facts.mask_source(value)
+            if part is not value:
+                return self.chunk(part, index)
+        chunks = [self.chunk(operand, index) for operand in op.operands]
+        element = element_name(value)
+        affine = self._affine(op, chunks, element)
+        if affine is not None:
+            return affine
+        if op.name in ("arith.select", "tt.bitcast") and element == "ptr":
+            return self._pointer_op(op, chunks, value)
+        if op.name == "tt.int_to_ptr":
+            number = self._plain(chunks[0])
+            return Address(self.k.convert("inttoptr", number, "ptr"), pointee_name(value))
+        return self.ew.write(op, [self._plain(chunk) for chunk in chunks], element)
+
+    def _pointer_op(self, op: Op, chunks: list[Chunk], value: Value) -> Chunk:
+        if op.name == "tt.bitcast" and isinstance(chunks[0], Address):
+            source = chunks[0]
+            pointee = pointee_name(value)
+            if source.offset is None or ELEMENT_BITS[pointee] == ELEMENT_BITS[source.pointee]:
+                return Address(source.base, pointee, source.offset)
+            return Address(self.memory.pointers(source, source.lanes), pointee)
+        condition, *sides = (self._plain(chunk) for chunk in chunks)
+        return Address(self.k.select(condition, *sides), pointee_name(value))
+
+    def _plain(self, chunk: Chunk) -> Reg:
+        if isinstance(chunk, Affine):
+            return self.memory.as_vector(chunk)
+        if isinstance(chunk, Address):
+            return self.memory.pointers(chunk, chunk.lanes) if chunk.lanes else chunk.base
+        return chunk
+
+    def _affine(self, op: Op, chunks: list[Chunk], element: str) -> Chunk | None:
+        if not any(isinstance(chunk, Affine) for chunk in chunks):
+            return None
+        if op.name in ("arith.addi", "arith.subi"):
+            return self._add("add" if op.name == "arith.addi" else "sub", *cast(list[Affine | Reg], chunks))
+        if op.name == "arith.muli":
+            first, second = chunks if isinstance(chunks[0], Affine) else chunks[::-1]
+            if isinstance(first, Affine) and isinstance(second, Reg) and second.lanes == 0:
+                return self._scale(first, second)
+        if op.name in WIDTH_CASTS and isinstance(chunks[0], Affine):
+            run = chunks[0]
+            if ELEMENT_BITS[element] > ELEMENT_BITS[run.element]:
+                return self._widen(run) if element == "i64" else None
+        return None
+
+    # --- integer arithmetic on chunks
+
+    def _widen(self, value: Affine | Reg) -> Affine | Reg:
+        if value.element == "i64":
+            return value
+        if isinstance(value, Reg):
+            return self._fit(value, "i64")
+        stride = value.stride if isinstance(value.stride, int) else self._fit(value.stride, "i64")
+        return Affine("i64", value.lanes, self._fit(value.base, "i64"), stride)
+
+    def _fit(self, value: Reg, element: str) -> Reg:
+        if value.element == element:
+            return value
+        if value.constant is not None:
+            return Reg(element, 0, value.text)
+        wider = ELEMENT_BITS[element] > ELEMENT_BITS[value.element]
+        return self.k.convert("sext" if wider else "trunc", value, element)
+
+    def plus(self, a: Reg, b: Reg) -> Reg:
+        """Return the sum of two integers; literals are added now."""
+        if a.constant is not None and b.constant is not None:
+            return Reg(a.element, 0, str(a.constant + b.constant))
+        if b.constant == 0:
+            return a
+        return b if a.constant == 0 else self.k.op("add", a, b)
+
+    def times(self, a: Reg, number: int) -> Reg:
+        """Return an integer times a number; literals are multiplied now."""
+        if a.constant is not None:
+            return Reg(a.element, 0, str(a.constant * number))
+        return a if number == 1 else self.k.op("mul", a, self.k.constant(a.element, number))
+
+    def _add(self, text: str, a: Affine | Reg, b: Affine | Reg) -> Affine | Reg:
+        if isinstance(a, Reg) and isinstance(b, Reg):
+            return self.k.op(text, a, b)
+        if isinstance(a, Affine) and isinstance(b, Affine):
+            if isinstance(a.stride, int) and isinstance(b.stride, int):
+                stride: int | Reg = a.stride + (b.stride if text == "add" else -b.stride)
+            else:
+                stride = self.k.op(text, self._stride_reg(a), self._stride_reg(b))
+            return Affine(a.element, a.lanes, self._combine(text, a.base, b.base), stride)
+        if isinstance(a, Affine) and isinstance(b, Reg) and b.lanes == 0:
+            return Affine(a.element, a.lanes, self._combine(text, a.base, b), a.stride)
+        if isinstance(b, Affine) and isinstance(a, Reg) and a.lanes == 0 and text == "add":
+            return Affine(b.element, b.lanes, self._combine(text, a, b.base), b.stride)
+        return self.k.op(text, self._plain(a), self._plain(b))
+
+    def _combine(self, text: str, a: Reg, b: Reg) -> Reg:
+        if text == "add":
+            return self.plus(a, b)
+        return a if b.constant == 0 else self.k.op(text, a, b)
+
+    def _stride_reg(self, value: Affine) -> Reg:
+        return self.k.constant(value.element, value.stride) if isinstance(value.stride, int) else value.stride
+
+    def _scale(self, run: Affine, factor: Reg) -> Affine:
+        number = factor.constant
+        base = self.times(run.base, number) if number is not None else self.k.op("mul", run.base, factor)
+        if isinstance(run.stride, int):
+            stride: int | Reg = run.stride * number if number is not None else self.times(factor, run.stride)
+        else:
+            stride = self.k.op("mul", run.stride, factor)
+        return Affine(run.element, run.lanes, base, stride)
+
+
+def is_float(element: str) -> bool:
+    """Return whether `element` is a floating-point type."""
+    return element in FLOATS
+
+
+def _level(chunk: Chunk) -> int:
+    if isinstance(chunk, Reg):
+        return chunk.level
+    if isinstance(chunk, Affine):
+        return max(chunk.base.level, chunk.stride.level if isinstance(chunk.stride, Reg) else 0)
+    return max(chunk.base.level, 0 if chunk.offset is None else _level(chunk.offset))
+
+
+_SHAPE_OPS = {
+    "arith.constant": "_constant",
+    "tt.splat": "_splat",
+    "tt.make_range": "_make_range",
+    "tt.expand_dims": "_expand_dims",
+    "tt.broadcast": "_broadcast",
+    "tt.trans": "_trans",
+    "tt.addptr": "_addptr",
+    "tt.load": "_load",
+}

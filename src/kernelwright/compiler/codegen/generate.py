@@ -1,0 +1,130 @@
+"""A kernel's entry function to one LLVM module: a function that runs a range of programs."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from kernelwright.compiler.codegen.analysis import Facts
+from kernelwright.compiler.codegen.control import Control
+from kernelwright.compiler.codegen.evaluate import Evaluator, element_name
+from kernelwright.compiler.codegen.layout import Layout
+from kernelwright.compiler.codegen.lowering import Lowering
+from kernelwright.compiler.codegen.scratch import Scratch
+from kernelwright.compiler.codegen.text import FunctionText, Reg, llvm_type
+from kernelwright.compiler.features import HostFeatures
+from kernelwright.compiler.ir import Function, Location, Module, Op, TensorType, walk
+from kernelwright.core.errors import OverLimitError
+
+MAX_TENSOR_ELEMENTS = 1 << 20
+GRID_SLOTS = 3
+BODY_NAME = "kw_body"
+
+
+@dataclass(frozen=True)
+class Generated:
+    """LLVM IR text of `kw_body`, and what the launcher must know."""
+
+    name: str
+    llvm_ir: str
+    arg_types: tuple[str, ...]
+    scratch_bytes: int
+    locations: dict[int, Location]
+
+
+def generate(module: Module, features: HostFeatures, checked: bool, noalias: bool) -> Generated:
+    """Return the code of a kernel.
+
+    `checked` puts a bounds check before every access; `noalias` promises that tensors that are
+    written overlap no other tensor.
+    """
+    function = module.entry
+    header = f"define i32 @{BODY_NAME}(ptr %args, i64 %first, i64 %last, ptr noalias %scratch)"
+    text = FunctionText(header)
+    facts = Facts(function)
+    evaluator = Evaluator(text, facts, features, checked)
+    scratch = Scratch(text)
+    lowering = Lowering(evaluator, facts, Layout(function, facts), scratch, noalias)
+    _write_arguments(evaluator, function, checked)
+    _write_programs(evaluator, lowering, function)
+    locations = {number: op.location for op, number in evaluator.op_numbers.items()}
+    parts = [*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]
+    return Generated(
+        function.name,
+        "\n".join(parts) + "\n",
+        tuple(element_name(arg) for arg in function.args),
+        scratch.size_bytes,
+        locations,
+    )
+
+
+def _slot(text: FunctionText, element: str, number: int, name: str) -> Reg:
+    place = text.new_name("p")
+    text.prologue(place, "ptr", f"getelementptr i64, ptr %args, i64 {number}")
+    text.prologue(name, llvm_type(element, 0), f"load {llvm_type(element, 0)}, ptr {place}")
+    return Reg(element, 0, name)
+
+
+def _write_arguments(e: Evaluator, function: Function, checked: bool) -> None:
+    for axis in range(GRID_SLOTS):
+        _slot(e.f, "i64", axis, f"%grid{axis}")
+    number = GRID_SLOTS
+    for value in function.args:
+        element = element_name(value)
+        if element == "i1":
+            wide = _slot(e.f, "i64", number, f"%arg{number}w")
+            e.f.prologue(f"%arg{number}", "i1", f"icmp ne i64 {wide.text}, 0")
+            e.scalars[value] = Reg("i1", 0, f"%arg{number}")
+        else:
+            e.scalars[value] = _slot(e.f, element, number, f"%arg{number}")
+        number += 1
+    if not checked:
+        return
+    _slot(e.f, "ptr", number, "%ranges")
+    _slot(e.f, "i64", number + 1, "%range_count")
+    _slot(e.f, "ptr", number + 2, "%fault_record")
+    for value in function.args:
+        if element_name(value) == "ptr":
+            e.bounds[value] = e.memory.bounds_at(e.k.convert("ptrtoint", e.scalars[value], "i64"))
+
+
+def _write_programs(e: Evaluator, lowering: Lowering, function: Function) -> None:
+    f = e.f
+    counter = f.alloca("i64", "program")
+    f.line(f"store i64 %first, ptr {counter}")
+    head, body, finish, following = (f.new_block(hint) for hint in ("programs", "program", "finish", "next"))
+    f.jump(head)
+    f.line(f"%program = load i64, ptr {counter}")
+    more = f.emit("i1", 0, "icmp slt i64 %program, %last", 0)
+    f.branch(more, body, finish)
+    finish.end = "ret i32 0"
+    following.lines.append("%following = add nsw i64 %program, 1")
+    following.lines.append(f"store i64 %following, ptr {counter}")
+    following.end = f"br label %{head.name}"
+    f.places[-1] = body
+    axes = []
+    f.line("%px = urem i64 %program, %grid0")
+    f.line("%pr = udiv i64 %program, %grid0")
+    f.line("%py = urem i64 %pr, %grid1")
+    f.line("%pz = udiv i64 %pr, %grid1")
+    for name in ("%px", "%py", "%pz"):
+        axes.append(f.emit("i32", 0, f"trunc i64 {name} to i32", 0))
+    counts = [f.emit("i32", 0, f"trunc i64 %grid{axis} to i32", 0) for axis in range(GRID_SLOTS)]
+
+    def read_axis(op: Op) -> None:
+        source = axes if op.name == "tt.get_program_id" else counts
+        e.scalars[op.result] = source[cast(int, op.attrs["axis"])]
+
+    lowering.handlers["tt.get_program_id"] = read_axis
+    lowering.handlers["tt.get_num_programs"] = read_axis
+    Control(lowering, following).write_function(function)
+
+
+def check_limits(module: Module) -> None:
+    """Raise OverLimitError for tensors beyond Triton's own limit of elements."""
+    for op in walk(module.entry.body):
+        for value in op.results:
+            if isinstance(value.type, TensorType) and value.type.size > MAX_TENSOR_ELEMENTS:
+                raise OverLimitError(
+                    f"line {op.location.line}: tensor of {value.type.size} elements, the limit is "
+                    f"{MAX_TENSOR_ELEMENTS}. Reduce block sizes.",
+                    {"elements": value.type.size, "limit": MAX_TENSOR_ELEMENTS, "line": op.location.line},
+                )

@@ -1,0 +1,147 @@
+"""Roots that go element by element: scans, gathers from a tile, atomics."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
+from kernelwright.compiler.codegen.nests import Nest, Offsets, PlainRoot, combine
+from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, llvm_type
+from kernelwright.compiler.codegen.values import Address, Buffer, Index, Lane, storage_bytes
+from kernelwright.compiler.ir import Op
+
+ATOMIC_KINDS = {"exch": "xchg"}
+ORDERS = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel"}
+
+
+@dataclass(eq=False)
+class Scan:
+    """A `tt.scan`: the combine function applied along an axis, each partial result stored."""
+
+    op: Op
+    results: list[Buffer]
+    _slots: list[str] = field(default_factory=list)
+    _first: str = ""
+
+    @property
+    def axis(self) -> int:
+        """Return the scanned dimension."""
+        return cast(int, self.op.attrs["axis"])
+
+    def before(self, e: Evaluator, nest: Nest) -> None:
+        """Start with nothing accumulated."""
+        lanes = nest.lanes if nest.lanes > 1 else 0
+        self._slots = [e.f.alloca(llvm_type(element_name(v), lanes), "scan") for v in self.op.operands]
+        self._first = e.f.alloca("i1", "first")
+        e.f.line(f"store i1 true, ptr {self._first}")
+
+    def visit(self, e: Evaluator, index: tuple[Index, ...], offsets: Offsets) -> None:
+        """Combine one position into what was accumulated, and store it."""
+        if self.op.attrs.get("reverse"):
+            last = Reg("i64", 0, str(self.op.operands[0].shape[self.axis] - 1))
+            mirrored = e.k.op("sub", last, cast(Reg, index[self.axis]))
+            index = (*index[: self.axis], mirrored, *index[self.axis + 1 :])
+        lanes = next((item.lanes for item in index if isinstance(item, Lane)), 0)
+        chunks = [e.reg(value, index) for value in self.op.operands]
+        chunks = [e.k.splat(chunk, lanes) if lanes else chunk for chunk in chunks]
+        depth = e.f.depth
+        held = [
+            e.f.emit(c.element, c.lanes, f"load {c.type}, ptr {slot}", depth)
+            for c, slot in zip(chunks, self._slots, strict=True)
+        ]
+        merged = combine(e, self.op.regions[0].block, held, chunks)
+        first = e.f.emit("i1", 0, f"load i1, ptr {self._first}", depth)
+        e.f.line(f"store i1 false, ptr {self._first}")
+        for chunk, value, slot, buffer in zip(chunks, merged, self._slots, self.results, strict=True):
+            kept = e.k.select(first, chunk, value)
+            e.f.line(f"store {kept.typed}, ptr {slot}")
+            e.memory.buffer_store(buffer, index, kept)
+
+    def after(self, e: Evaluator, nest: Nest, index: tuple[Index, ...]) -> None:
+        """Nothing."""
+
+
+@dataclass(eq=False)
+class Gather(PlainRoot):
+    """A `tt.gather`: elements of a stored tensor picked by index along an axis."""
+
+    op: Op
+    source: Buffer
+    result: Buffer
+
+    def visit(self, e: Evaluator, index: tuple[Index, ...], offsets: Offsets) -> None:
+        """Pick one chunk."""
+        axis = cast(int, self.op.attrs["axis"])
+        picked = e.reg(self.op.operands[1], index)
+        if ELEMENT_BITS[picked.element] < 64:
+            picked = e.k.convert("sext", picked, "i64")
+        lanes = next((item.lanes for item in index if isinstance(item, Lane)), 0)
+        offset = e.k.op("mul", picked, Reg("i64", 0, str(self.source.strides[axis])))
+        for dim, item in enumerate(index):
+            if dim == axis:
+                continue
+            stride = self.source.strides[dim]
+            place = item
+            if isinstance(item, Lane):
+                place = e.k.op("add", item.base, e.k.iota("i64", item.lanes))
+            offset = e.k.op("add", offset, e.k.op("mul", cast(Reg, place), Reg("i64", 0, str(stride))))
+        element = "i8" if self.source.element == "i1" else self.source.element
+        base = Reg("ptr", 0, self.source.pointer)
+        pointers = e.memory.advance(base, e.k.splat(offset, lanes) if lanes else offset, 1)
+        if lanes:
+            value = e.memory.gather(pointers, None, Reg(element, 0, "zeroinitializer"), element, None)
+        else:
+            text = f"load {llvm_type(element, 0)}, ptr {pointers.text}, align {storage_bytes(element)}"
+            value = e.f.emit(element, 0, text, e.f.depth)
+        if self.source.element == "i1":
+            value = e.k.compare("icmp ne", value, e.k.constant("i8", 0))
+        e.memory.buffer_store(self.result, index, value)
+
+
+@dataclass(eq=False)
+class Atomic(PlainRoot):
+    """A `tt.atomic_rmw` or `tt.atomic_cas`, one element at a time; old values go to `result` if used."""
+
+    op: Op
+    result: Buffer | None
+
+    def visit(self, e: Evaluator, index: tuple[Index, ...], offsets: Offsets) -> None:
+        """Update one element where the mask holds."""
+        pointer = self._pointer(e, index)
+        is_swap = self.op.name == "tt.atomic_cas"
+        values = [e.reg(value, index) for value in self.op.operands[1 : 3 if is_swap else 2]]
+        mask = None if is_swap else e.mask(self.op, 2, index)
+        e.memory.check(pointer, storage_bytes(values[0].element), mask, e.access(self.op, is_write=True))
+        after = e.f.new_block("atomic")
+        if mask is not None:
+            inside = e.f.new_block("update")
+            e.f.branch(mask, inside, after)
+            e.f.places[-1] = inside
+        old = self._swap(e, pointer, *values) if is_swap else self._update(e, pointer, values[0])
+        if self.result is not None:
+            e.memory.buffer_store(self.result, index, old)
+        e.f.jump(after)
+
+    def _pointer(self, e: Evaluator, index: tuple[Index, ...]) -> Reg:
+        chunk = e.chunk(self.op.operands[0], index)
+        return chunk.base if isinstance(chunk, Address) else cast(Reg, chunk)
+
+    def _order(self) -> str:
+        return ORDERS[str(self.op.attrs.get("sem", "acq_rel"))]
+
+    def _update(self, e: Evaluator, pointer: Reg, value: Reg) -> Reg:
+        kind = str(self.op.attrs["kind"])
+        text = f"atomicrmw {ATOMIC_KINDS.get(kind, kind)} ptr {pointer.text}, {value.typed} {self._order()}"
+        return e.f.emit(value.element, 0, text, e.f.depth)
+
+    def _swap(self, e: Evaluator, pointer: Reg, expected: Reg, value: Reg) -> Reg:
+        element = expected.element
+        if is_float(element):
+            whole = f"i{ELEMENT_BITS[element]}"
+            expected, value = e.k.bitcast(expected, whole, 0), e.k.bitcast(value, whole, 0)
+        order = self._order()
+        failure = {"release": "monotonic", "acq_rel": "acquire"}.get(order, order)
+        pair = e.f.new_name("pair")
+        e.f.line(f"{pair} = cmpxchg ptr {pointer.text}, {expected.typed}, {value.typed} {order} {failure}")
+        text = f"extractvalue {{ {expected.type}, i1 }} {pair}, 0"
+        old = e.f.emit(expected.element, 0, text, e.f.depth)
+        return e.k.bitcast(old, element, 0)

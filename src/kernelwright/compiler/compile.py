@@ -1,0 +1,46 @@
+"""From Triton IR text to a kernel that can be launched."""
+
+from dataclasses import dataclass
+
+from kernelwright.compiler.codegen.generate import Generated, check_limits, generate
+from kernelwright.compiler.features import HostFeatures, host_features
+from kernelwright.compiler.kernel import NativeKernel
+from kernelwright.compiler.native import PassOptions, assemble, link
+from kernelwright.compiler.reader import read_module
+from kernelwright.compiler.triton_api import inline_calls
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """How to compile: `checked` bounds-checks every access, `noalias` promises disjoint written tensors."""
+
+    checked: bool = False
+    noalias: bool = False
+    features: HostFeatures | None = None
+
+
+def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
+    """Return the LLVM IR of a kernel given as Triton IR text.
+
+    Raises UnsupportedOpError naming op and source line, OverLimitError with figure and limit.
+    """
+    module = read_module(inline_calls(ttir) if "tt.call @" in ttir else ttir)
+    check_limits(module)
+    return generate(module, options.features or host_features(), options.checked, options.noalias)
+
+
+def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:
+    """Return the native kernel of Triton IR text; errors as in `generate_llvm`."""
+    generated = generate_llvm(ttir, options)
+    # Checked code runs a few times only: what counts is how soon it is there.
+    passes = PassOptions(selection=0 if options.checked else 3)
+    code = assemble(generated.llvm_ir, options.features or host_features(), passes)
+    return NativeKernel(
+        generated.name,
+        generated.arg_types,
+        generated.scratch_bytes,
+        code.sha256,
+        link(code, "kw_body"),
+        generated.locations,
+        options.checked,
+    )

@@ -1,0 +1,127 @@
+"""The one adapter to Triton's internals, whose names move with each minor version."""
+
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+from triton._C.libtriton import ir, passes
+
+from kernelwright.core.errors import CompileError
+
+
+def run_target_independent_passes(module: Any) -> None:
+    """Bring a fresh Triton IR module into the form that plans carry, in place.
+
+    The list is Triton's own target-independent one: inlining, canonical form, common
+    subexpressions, unrolling of loops marked so; block pointers and descriptors become pointers.
+    """
+    manager = ir.pass_manager(module.context)
+    passes.common.add_inliner(manager)
+    # Block pointers left the language in 3.9, and the pass that lowers them with it.
+    rewrite_block_pointers = getattr(passes.ttir, "add_rewrite_tensor_pointer", None)
+    if rewrite_block_pointers is not None:
+        rewrite_block_pointers(manager)
+    passes.ttir.add_rewrite_tensor_descriptor_to_pointer(manager)
+    passes.common.add_canonicalizer(manager)
+    passes.ttir.add_combine(manager)
+    passes.ttir.add_reorder_broadcast(manager)
+    passes.common.add_cse(manager)
+    passes.ttir.add_triton_licm(manager)
+    passes.common.add_symbol_dce(manager)
+    passes.ttir.add_loop_unroll(manager)
+    passes.common.add_canonicalizer(manager)
+    manager.run(module, "kernelwright_ttir")
+
+
+def parse_module(path: str) -> tuple[Any, Any]:
+    """Return (module, context) of the Triton IR text in file `path`; the context must stay alive."""
+    context = ir.context()
+    ir.load_dialects(context)
+    module = ir.parse_mlir_module(path, context)
+    module.context = context
+    return module, context
+
+
+@dataclass(slots=True)
+class RawOp:
+    """One operation as the binding shows it: values, blocks and regions are identity numbers."""
+
+    name: str
+    operands: list[int]
+    results: list[tuple[int, str]]
+    regions: list["RawRegion"]
+
+
+@dataclass(slots=True)
+class RawBlock:
+    """One block: its arguments as (identity, type text), its ops in order."""
+
+    args: list[tuple[int, str]]
+    ops: list[RawOp]
+
+
+@dataclass(slots=True)
+class RawRegion:
+    """One region: its blocks, entry first."""
+
+    blocks: list[RawBlock]
+
+
+def read_text(ttir: str) -> tuple[RawOp, str, str]:
+    """Return (structure, canonical text with locations, path that locations made by the parser name).
+
+    Raises CompileError when the text is not a Triton IR module.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".ttir") as file:
+        file.write(ttir)
+        file.flush()
+        try:
+            module, context = parse_module(file.name)
+        except RuntimeError as error:
+            raise CompileError(f"a kernel must be a Triton IR module, its text does not parse: {error}") from None
+        root = _raw_structure(module)
+        text = str(module)
+        del module, context
+        return root, text, file.name
+
+
+def _raw_structure(module: Any) -> RawOp:
+    blocks: dict[int, RawBlock] = {}
+    regions: dict[int, RawRegion] = {}
+    seen: list[RawOp] = []
+
+    def visit(op: Any) -> None:
+        raw = RawOp(
+            op.get_name(),
+            [op.get_operand(i).id() for i in range(op.get_num_operands())],
+            [(v.id(), str(v.get_type())) for v in map(op.get_result, range(op.get_num_results()))],
+            [regions.setdefault(op.get_region(i).id(), RawRegion([])) for i in range(op.get_num_regions())],
+        )
+        seen.append(raw)
+        if raw.name == "builtin.module":
+            return
+        block = op.get_block()
+        known = blocks.get(block.id())
+        if known is None:
+            args = [(v.id(), str(v.get_type())) for v in map(block.get_argument, range(block.get_num_arguments()))]
+            known = blocks[block.id()] = RawBlock(args, [])
+            regions.setdefault(block.get_parent().id(), RawRegion([])).blocks.append(known)
+        known.ops.append(raw)
+
+    # The walk is post-order: an op comes after those in its regions, the module last.
+    module.walk(visit)
+    return seen[-1]
+
+
+def inline_calls(text: str) -> str:
+    """Return a kernel's IR with every call replaced by the body of what it calls."""
+    with tempfile.NamedTemporaryFile("w", suffix=".ttir") as file:
+        file.write(text.replace("noinline = true", "noinline = false"))
+        file.flush()
+        module, context = parse_module(file.name)
+    manager = ir.pass_manager(context)
+    passes.common.add_inliner(manager)
+    passes.common.add_symbol_dce(manager)
+    passes.common.add_canonicalizer(manager)
+    manager.run(module, "kernelwright_inline")
+    return str(module)

@@ -1,0 +1,86 @@
+"""The last word on a run: its setup, baseline 2, and the final kernel against every baseline."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kernelwright.core.verdict import Verdict
+
+# The regime that every ratio is also given without: exits for empty tiles alone are worth much there.
+RAGGED = "ragged"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is fixed when a run opens.
+
+    `evaluations` and `seconds` are the budgets, None where there is none. `machine` and
+    `versions` say where it ran. `unsafe` is true when no sandbox holds candidates.
+    """
+
+    problem: str
+    chip: str
+    engineer: str
+    suite: str
+    seed: int
+    evaluations: int | None
+    seconds: float | None
+    emulated: bool = False
+    unsafe: bool = False
+    machine: Mapping[str, object] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TunedBaseline:
+    """Baseline 2: the reference tuned with the run's own budget.
+
+    `configs` says in words what was chosen for each tuning key; `evaluations` what was spent.
+    """
+
+    source: str
+    configs: Mapping[str, str]
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class ComparedWorkload:
+    """The final kernel and one baseline on one workload; medians in ns."""
+
+    name: str
+    regime: str
+    hidden: bool
+    baseline_ns: float
+    candidate_ns: float
+    speedup: float
+    ci95: tuple[float, float]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The final kernel against one baseline over all workloads, measured in one session."""
+
+    baseline: str
+    geomean_speedup: float
+    ci95: tuple[float, float]
+    workloads: tuple[ComparedWorkload, ...]
+
+    def without(self, regime: str) -> float | None:
+        """Return the geometric mean with one regime left out, None if nothing is left."""
+        return geomean(w.speedup for w in self.workloads if w.regime != regime)
+
+
+@dataclass(frozen=True)
+class FinalFigures:
+    """Everything measured again, fresh: picking the best of many noisy figures flatters it."""
+
+    verdict: Verdict
+    tuned: Comparison | None = None
+    library: Comparison | None = None
+
+
+def geomean(values: Iterable[float]) -> float | None:
+    """Return the geometric mean of positive values, None of nothing."""
+    logs = [math.log(value) for value in values]
+    return math.exp(sum(logs) / len(logs)) if logs else None

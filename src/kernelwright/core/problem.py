@@ -1,0 +1,69 @@
+"""What is asked: problems, their workloads and suites."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One set of shapes and options of a problem.
+
+    `regime` groups workloads that stress the same thing; `params` holds what the problem's
+    inputs module needs, JSON values only. Hidden workloads are scored and never shown.
+    """
+
+    name: str
+    regime: str
+    hidden: bool
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A fixed list of workloads; `name` is smoke, cpu or full."""
+
+    name: str
+    workloads: tuple[Workload, ...]
+
+    @property
+    def public(self) -> tuple[Workload, ...]:
+        """Return the workloads that an engineer may see."""
+        return tuple(w for w in self.workloads if not w.hidden)
+
+
+@dataclass(frozen=True)
+class TensorShape:
+    """What host code may know of a tensor argument.
+
+    `strides` in elements. `values` holds the contents, flat, of a plan input, else None.
+    `dtype` is a type name of `core.plan.ELEMENT_BYTES`.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    values: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of the entry function, in order; exactly one of `tensor` and `value` counts.
+
+    `role` is input, output or scalar; a scalar's `value` is int, float, bool or None.
+    """
+
+    name: str
+    role: str
+    tensor: TensorShape | None = None
+    value: float | int | bool | None = None
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What an engineer is told: the task in words, the entry, the reference, public workloads."""
+
+    problem: str
+    text: str
+    entry: str
+    reference: str
+    workloads: tuple[Workload, ...]

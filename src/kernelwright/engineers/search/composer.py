@@ -1,0 +1,106 @@
+"""Candidate source from a design: fragments chosen by the architecture, put together in order."""
+
+import inspect
+from dataclasses import astuple
+from string import Template
+
+from kernelwright.engineers.search import host_text, kernel_text, regimes
+from kernelwright.engineers.search.architecture import MARK, Architecture, Design, Tiles
+
+_LINE = 116
+
+
+def compose(design: Design) -> str:
+    """Return the source text of `design`: a Python file that starts with the design itself."""
+    architecture = design.architecture
+    parts = [
+        MARK + design.to_line() + "\n",
+        kernel_text.IMPORTS,
+        *_device_functions(architecture),
+        _tiles_text(design),
+        host_text.PARTS,
+        host_text.PLAN if architecture.grid == "table" else "",
+        host_text.SIGNATURE + _host_body(architecture),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _device_functions(architecture: Architecture) -> list[str]:
+    base2 = architecture.softmax == "exp2"
+    grouped = architecture.rows == "group"
+    fill = {
+        "unit": "1.4426950408889634" if base2 else "1.0",
+        "widths": kernel_text.WIDTHS,
+        "width_parameters": _annotated(kernel_text.WIDTHS, 16),
+        "arguments": kernel_text.ARGUMENTS.replace("\n", "\n            "),
+        "parameters": _annotated(kernel_text.CONSTANTS, 12),
+        "constants": kernel_text.CONSTANTS.replace("\n", " "),
+        "rows": (kernel_text.ROWS_GROUP if grouped else kernel_text.ROWS_TOKENS).rstrip(),
+        "row_factor": "G" if grouped else "1",
+    }
+    sweeps = kernel_text.SWEEPS_APART if architecture.loops == "apart" else kernel_text.SWEEPS_ONE
+    fill["sweeps"] = Template(sweeps).substitute(fill).rstrip()
+    pointers = architecture.key_load == "transposed_pointers"
+    texts = [
+        kernel_text.LOAD_TILE,
+        kernel_text.LOAD_KEYS_TRANSPOSED_POINTERS if pointers else kernel_text.LOAD_KEYS_TRANSPOSED_TILE,
+        kernel_text.CAP,
+        kernel_text.SOFTMAX_EXP2 if base2 else kernel_text.SOFTMAX_EXP,
+        kernel_text.SWEEP,
+        kernel_text.FINISH,
+        kernel_text.ATTEND,
+        *_kernels(architecture),
+    ]
+    return [Template(text).substitute(fill) for text in texts]
+
+
+def _kernels(architecture: Architecture) -> list[str]:
+    if architecture.grid == "padded":
+        return [kernel_text.KERNEL_PADDED]
+    if architecture.grid == "padded_exit":
+        return [kernel_text.KERNEL_PADDED_EXIT]
+    several = architecture.items == "several"
+    kernels = [kernel_text.ITEM, kernel_text.KERNEL_TABLE_SEVERAL if several else kernel_text.KERNEL_TABLE]
+    return [*kernels, kernel_text.MERGE] if architecture.prefix == "split" else kernels
+
+
+def _tiles_text(design: Design) -> str:
+    if not design.architecture.per_regime:
+        return Template(host_text.TILES_ONE).substitute(tiles=_row(design.tiles))
+    lines = [f'    "{key}": {_row(tiles)},' for key, tiles in sorted(design.by_regime.items())]
+    table = Template(host_text.TILES_BY_REGIME).substitute(by_regime="\n".join(lines), tiles=_row(design.tiles))
+    functions = [inspect.getsource(function) for function in (regimes.regime_of, regimes.nearest)]
+    return "\n\n".join([table, *functions])
+
+
+def _row(tiles: Tiles) -> str:
+    return repr(astuple(tiles))
+
+
+def _host_body(architecture: Architecture) -> str:
+    split = architecture.prefix == "split"
+    fill = {
+        "choice": host_text.CHOICE_BY_REGIME if architecture.per_regime else host_text.CHOICE_ONE,
+        "factor": "group" if architecture.rows == "group" else "1",
+        "programs": "kv_heads" if architecture.rows == "group" else "heads",
+        "item_programs": "(n_items + several - 1) // several" if architecture.items == "several" else "n_items",
+        "is_split": "is_split" if split else "False",
+    }
+    if architecture.grid == "table":
+        body = [host_text.HEAD, host_text.TABLES if split else host_text.TABLE_UNSPLIT]
+        body += [host_text.SCRATCH] if split else []
+        body += [host_text.SHARED, host_text.LAUNCH_TABLE]
+        body += [host_text.LAUNCH_MERGE] if split else []
+    else:
+        body = [host_text.HEAD, host_text.SHARED, host_text.LAUNCH_PADDED]
+    return Template("".join(body)).substitute(fill)
+
+
+def _annotated(names: str, indent: int) -> str:
+    lines: list[str] = [""]
+    for name in names.replace("\n", " ").split(","):
+        word = f"{name.strip()}: tl.constexpr"
+        if len(lines[-1]) + len(word) + indent > _LINE:
+            lines.append("")
+        lines[-1] += ("" if not lines[-1] else " ") + word + ","
+    return ("\n" + " " * indent).join(lines).rstrip(",")

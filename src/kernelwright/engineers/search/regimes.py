@@ -1,0 +1,39 @@
+"""Which regime a call belongs to, as pure functions that candidates carry verbatim as host code."""
+
+from typing import Any
+
+
+def regime_of(lengths: Any, prefixes: Any, group: int, width: int, window: int) -> str:
+    """Return the regime key, such as 'few/128', of a call.
+
+    `lengths` new tokens and `prefixes` cached tokens of each request, `group` query heads of one KV
+    head, `width` of a key, `window` the sliding window or a value <= 0.
+    """
+    longest, total, cached = max(lengths), sum(lengths), sum(prefixes)
+    requests = sum(1 for n in lengths if n > 0)
+    if longest * group <= 128 and longest <= 16:
+        kind = "few"
+    elif requests >= 3 and longest * requests >= 2 * total:
+        kind = "ragged"
+    elif cached == 0:
+        kind = "cold"
+    elif cached >= 8 * total:
+        kind = "hit"
+    else:
+        kind = "chunk"
+    size = 64 if width <= 64 else 128 if width <= 128 else 256 if width <= 256 else 576
+    return kind + "/" + str(size) + ("w" if window > 0 else "")
+
+
+def nearest(key: str, table: Any, default: Any) -> Any:
+    """Return the entry of `table` for `key`, else of the same kind, else of the same width, else `default`."""
+    if key in table:
+        return table[key]
+    kind, width = key.split("/")
+    for other in table:
+        if other.split("/")[0] == kind:
+            return table[other]
+    for other in table:
+        if other.split("/")[1] == width:
+            return table[other]
+    return default

@@ -1,0 +1,76 @@
+"""Verdicts from what the stages found, and their JSON form."""
+
+from collections.abc import Mapping
+
+from kernelwright.core.fault import Fault
+from kernelwright.core.problem import Workload
+from kernelwright.core.verdict import Verdict, WorkloadResult
+
+_KINDS = {
+    "incorrect": "wrong answer",
+    "compile_error": "does not compile",
+    "runtime_error": "fails while running",
+    "memory_fault": "memory access outside its buffers",
+    "timeout": "takes too long",
+    "over_limit": "passes a size limit",
+    "cheating": "breaks a rule",
+    "harness_error": "could not be judged",
+}
+
+
+def failed_verdict(fault: Fault, workload: Workload | None = None) -> Verdict:
+    """Return the verdict of a first failure; on a hidden workload it tells regime and kind only."""
+    if workload is None:
+        return Verdict(fault.status, fault.reason, dict(fault.facts))
+    if workload.hidden:
+        reason = f"hidden workload of regime '{workload.regime}': {_KINDS[fault.status]}"
+        return Verdict(fault.status, reason, {"regime": workload.regime, "hidden": True})
+    facts = {key: value for key, value in fault.facts.items() if key != "call"}
+    return Verdict(
+        fault.status,
+        f"workload '{workload.name}': {fault.reason}",
+        {**facts, "workload": workload.name, "hidden": False},
+    )
+
+
+def verdict_json(verdict: Verdict) -> dict[str, object]:
+    """Return the verdict as the JSON object that `kernelwright judge` prints; figures that do not apply are null."""
+    return {
+        "status": verdict.status,
+        "reason": verdict.reason,
+        "facts": _plain(verdict.facts),
+        "geomean_speedup": verdict.geomean_speedup,
+        "ci95": None if verdict.ci95 is None else list(verdict.ci95),
+        "noise_floor": verdict.noise_floor,
+        "roofline_fraction": verdict.roofline_fraction,
+        "roofline_fraction_bound": verdict.roofline_fraction_bound,
+        "workloads": [_workload_json(result) for result in verdict.workloads],
+        "plan_sha256": verdict.plan_sha256,
+        "machine_sha256": verdict.machine_sha256,
+        "architecture": verdict.architecture,
+        "baseline": verdict.baseline,
+        "emulated": verdict.emulated,
+        "advice": list(verdict.advice),
+        "flags": list(verdict.flags),
+        "seconds": dict(verdict.seconds),
+    }
+
+
+def _workload_json(result: WorkloadResult) -> dict[str, object]:
+    return {
+        "name": result.name,
+        "regime": result.regime,
+        "hidden": result.hidden,
+        "baseline_ns": result.baseline_ns,
+        "candidate_ns": result.candidate_ns,
+        "speedup": result.speedup,
+        "ci95": list(result.ci95),
+        "rel_l2": result.rel_l2,
+        "rel_l2_gate": result.rel_l2_gate,
+        "roofline_ns": result.roofline_ns,
+        "bound": result.bound,
+    }
+
+
+def _plain(facts: Mapping[str, object]) -> dict[str, object]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}

@@ -1,0 +1,5 @@
+"""What is asked: a folder a problem, reached by name."""
+
+from kernelwright.problems.catalogue import load_problem, problem_names
+
+__all__ = ["load_problem", "problem_names"]

@@ -1,0 +1,20 @@
+"""What was learned: tables for a terminal, one HTML file that needs nothing else."""
+
+from kernelwright.report.figures import format_duration, format_percent, format_ratio
+from kernelwright.report.html import format_html
+from kernelwright.report.story import Promotion, RunStory
+from kernelwright.report.tables import Table, workload_table
+from kernelwright.report.terminal import print_report, print_table
+
+__all__ = [
+    "Promotion",
+    "RunStory",
+    "Table",
+    "format_duration",
+    "format_html",
+    "format_percent",
+    "format_ratio",
+    "print_report",
+    "print_table",
+    "workload_table",
+]

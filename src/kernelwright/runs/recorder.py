@@ -1,0 +1,245 @@
+"""The run as the workshop sees it: every call an entry, budgets held, known answers from the record."""
+
+import hashlib
+import hmac
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import cast
+
+from kernelwright.core.candidate import Candidate
+from kernelwright.core.codec import to_json
+from kernelwright.core.entry import Entry, canonical_json
+from kernelwright.core.errors import HarnessError, RequestError
+from kernelwright.core.evaluation import Evaluation
+from kernelwright.core.protocols import BudgetSpent
+from kernelwright.core.verdict import Direct, Verdict
+from kernelwright.runs.conditions import Progress, RunLedger
+from kernelwright.runs.outlook import format_evaluation
+from kernelwright.runs.promotion import is_promising
+from kernelwright.runs.state import RunState, evaluation_payload, next_evaluation, step
+from kernelwright.runs.text_blobs import from_blobs, to_blobs
+
+# An engineer that calls tools this often without one new evaluation goes in a circle.
+CALLS_WITHOUT_EVALUATION = 500
+HARNESS_ATTEMPTS = 3
+PAUSE_POLL_S = 0.5
+# Longer calls are worth a line to the people who wait; evaluations have one anyway.
+SLOW_CALL_S = 2.0
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What a recorder works with: the judge of the run, its direct comparison, how it speaks to people."""
+
+    judge: Callable[[Candidate, int, Progress], Verdict]
+    progress: Progress
+    sleep: Callable[[float], None] = time.sleep
+    clock_ns: Callable[[], int] = time.time_ns
+    against_best: Callable[[Candidate, int, Progress], Direct | None] | None = None
+
+
+class RunRecorder:
+    """A `core.protocols.Recorder` over one run of a ledger.
+
+    Begins at the first entry and goes through recorded tool calls as long as the engineer makes
+    the same ones; then everything is live.
+    """
+
+    def __init__(self, ledger: RunLedger, run: str, secret: str, hands: Hands) -> None:
+        self._ledger, self._run, self._secret, self._hands = ledger, run, secret, hands
+        self._entries = list(ledger.entries(run))
+        self._calls = [i for i, entry in enumerate(self._entries) if entry.kind == "tool_call"]
+        self._steered = 0
+        self._guard = threading.Lock()
+        self._state, self._at = RunState(), 0
+        if self._calls:
+            self._advance(self._before_first_call())
+        else:
+            self._advance(len(self._entries))
+
+    @property
+    def state(self) -> RunState:
+        """Return the state up to where the engineer is; while replaying, not yet that of the last entry."""
+        return self._state
+
+    def tool_call(
+        self, name: str, arguments: Mapping[str, object], call: Callable[[], Mapping[str, object]]
+    ) -> Mapping[str, object]:
+        """See `core.protocols.Recorder`."""
+        shown, blobs = to_blobs(plain_json(dict(arguments)))
+        recorded = self._replayed(name, shown)
+        if recorded is not None:
+            return recorded
+        self._obey()
+        self._require_budget()
+        payload: dict[str, object] = {"name": name, "arguments": shown}
+        began_ns = self._hands.clock_ns()
+        try:
+            result = cast(dict[str, object], plain_json({**call(), **self._unread()}))
+        except RequestError as error:
+            # A refused call is an event too: an engineer learns from it, and must again on replay.
+            self._write("tool_call", {**payload, "error": str(error)}, blobs)
+            raise
+        result_shown, result_blobs = to_blobs(result)
+        self._write("tool_call", {**payload, "result": result_shown}, {**blobs, **result_blobs})
+        took_s = (self._hands.clock_ns() - began_ns) / 1e9
+        if took_s > SLOW_CALL_S and name != "evaluate":
+            self._hands.progress(f"{name} took {took_s:.0f} s")
+        return result
+
+    def evaluate(self, candidate: Candidate, note: str) -> Evaluation:
+        """See `core.protocols.Recorder`. Harness errors are retried and never counted."""
+        known = self._state.of_source(candidate.sha256)
+        if known is not None:
+            return replace(known, repeats=known.repeats or known.number, is_best=False, is_redesign=False)
+        self._require_budget()
+        verdict = self._judge(candidate)
+        verdict = self._compared(verdict)
+        found = next_evaluation(self._state, candidate.sha256, verdict, note)
+        payload = evaluation_payload(found, plain_json(to_json(verdict)))
+        self._write("evaluation", payload, {candidate.sha256: candidate.source.encode()})
+        self._hands.progress(format_evaluation(self._state, found))
+        return found
+
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """See `core.protocols.Recorder`."""
+        return self._state.evaluations
+
+    def source(self, candidate_sha256: str) -> str:
+        """See `core.protocols.Recorder`."""
+        return self._ledger.blob(candidate_sha256).decode()
+
+    def note(self, text: str) -> None:
+        """See `core.protocols.Recorder`."""
+        self._write("note", {"text": text})
+
+    def notes(self) -> tuple[str, ...]:
+        """See `core.protocols.Recorder`."""
+        return self._state.notes
+
+    def remaining(self) -> Mapping[str, float]:
+        """See `core.protocols.Recorder`."""
+        setup = self._state.setup
+        if setup is None:
+            raise HarnessError(f"run '{self._run}' must be opened before work begins")
+        evaluations = math.inf if setup.evaluations is None else setup.evaluations - self._state.counted
+        seconds = math.inf if setup.seconds is None else setup.seconds - self._active_s()
+        return {"evaluations": max(0.0, evaluations), "seconds": max(0.0, seconds)}
+
+    def submit(self) -> None:
+        """See `core.protocols.Recorder`."""
+        self._write("submitted", {})
+
+    @property
+    def _is_replaying(self) -> bool:
+        return self._at < len(self._entries)
+
+    def _active_s(self) -> float:
+        since_ns = 0 if self._is_replaying else max(0, self._hands.clock_ns() - self._state.last_time_ns)
+        return (self._state.active_ns + since_ns) / 1e9
+
+    def _replayed(self, name: str, shown: object) -> Mapping[str, object] | None:
+        if not self._is_replaying:
+            return None
+        following = next((i for i in self._calls if i >= self._at), None)
+        if following is not None:
+            payload = self._entries[following].payload
+            if payload["name"] == name and canonical_json(payload["arguments"]) == canonical_json(shown):
+                self._advance(following + 1)
+                self._steered = len(self._state.steering)
+                if following == self._calls[-1]:
+                    self._advance(len(self._entries))
+                if "error" in payload:
+                    raise RequestError(str(payload["error"]))
+                return cast(Mapping[str, object], from_blobs(payload["result"], self._ledger.blob))
+        # The engineer went another way than recorded: from here on everything is live.
+        self._advance(len(self._entries))
+        return None
+
+    def _before_first_call(self) -> int:
+        # Entries of the opening phases end with the tuned baseline; later ones belong to tool calls.
+        kinds = [entry.kind for entry in self._entries[: self._calls[0]]]
+        return kinds.index("baseline_tuned") + 1 if "baseline_tuned" in kinds else 0
+
+    def _advance(self, to: int) -> None:
+        while self._at < to:
+            self._state = step(self._state, self._entries[self._at])
+            self._at += 1
+
+    def _write(self, kind: str, payload: Mapping[str, object], blobs: Mapping[str, bytes] | None = None) -> Entry:
+        # An evaluation may go on in a thread of its own while other tools are called.
+        with self._guard:
+            self._advance(len(self._entries))
+            entry = self._ledger.append(self._run, kind, payload, blobs)
+            self._entries.append(entry)
+            self._advance(len(self._entries))
+            return entry
+
+    def _judge(self, candidate: Candidate) -> Verdict:
+        reason = ""
+        for attempt in range(HARNESS_ATTEMPTS):
+            number = f"{len(self._state.evaluations) + 1}:{self._state.harness_faults}"
+            verdict = self._hands.judge(candidate, seed_of(self._secret, number), self._hands.progress)
+            if verdict.status != "harness_error":
+                return verdict
+            reason = verdict.reason
+            self._write("harness_fault", {"candidate": candidate.sha256, "reason": reason, "attempt": attempt + 1})
+        raise HarnessError(f"the judge failed {HARNESS_ATTEMPTS} times in turn, nothing was counted: {reason}")
+
+    def _compared(self, verdict: Verdict) -> Verdict:
+        """Return the verdict with a direct comparison where it could make the candidate the best."""
+        held, compare = self._state.best, self._hands.against_best
+        if compare is None or held is None or not is_promising(verdict, held) or self._state.earlier(verdict):
+            return verdict
+        best = Candidate(self.source(held.candidate_sha256))
+        seed = seed_of(self._secret, f"{len(self._state.evaluations) + 1}:direct")
+        return replace(verdict, over_best=compare(best, seed, self._hands.progress))
+
+    def _require_budget(self) -> None:
+        state, left = self._state, self.remaining()
+        if state.is_stopped:
+            raise BudgetSpent("stopped on request")
+        if state.is_submitted:
+            raise BudgetSpent("submitted by the engineer")
+        if left["evaluations"] <= 0:
+            raise BudgetSpent("evaluations are spent")
+        if left["seconds"] <= 0:
+            raise BudgetSpent("hours are spent")
+        if state.calls_since_counted >= CALLS_WITHOUT_EVALUATION:
+            raise BudgetSpent(f"no new evaluation in {CALLS_WITHOUT_EVALUATION} tool calls")
+
+    def _obey(self) -> None:
+        """Turn requests of people into entries; while paused, wait for the next one."""
+        kinds = {"steer": "steered", "pause": "paused", "resume": "resumed", "stop": "stopped"}
+        while True:
+            for request in self._ledger.requests(self._run, self._state.last_request):
+                self._hands.progress(f"{kinds[request.command]} {request.text}".strip())
+                self._write(kinds[request.command], {"request": request.id, "text": request.text})
+            if not self._state.is_paused:
+                return
+            self._hands.sleep(PAUSE_POLL_S)
+
+    def _unread(self) -> dict[str, object]:
+        unread = list(self._state.steering[self._steered :])
+        self._steered = len(self._state.steering)
+        return {"steer": unread} if unread else {}
+
+
+def seed_of(secret: str, use: str) -> int:
+    """Return a seed below 2**63 that nobody without `secret` can guess, one for each `use`."""
+    digest = hmac.new(bytes.fromhex(secret), use.encode(), hashlib.sha256).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def plain_json(value: object) -> object:
+    """Return JSON values with tuples as lists and numbers that JSON lacks as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(item) for item in value]
+    return value

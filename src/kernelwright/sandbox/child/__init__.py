@@ -1,0 +1,1 @@
+"""What runs inside the sandbox: imports torch and triton, then captures the launch plans of one candidate."""

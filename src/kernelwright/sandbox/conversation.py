@@ -1,0 +1,169 @@
+"""The talk between host and capture process, from the request to plans or a fault."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kernelwright.core.errors import HarnessError
+from kernelwright.core.fault import Fault
+from kernelwright.core.plan import LaunchPlan
+from kernelwright.sandbox.assembly import Event, plan_of
+from kernelwright.sandbox.limits import Limits
+from kernelwright.sandbox.process import SandboxedProcess
+
+# The processes that capture, and how often each captures every call.
+ROUNDS = {"A": 2, "B": 1}
+
+
+@dataclass
+class Speaker:
+    """What one of the two processes has said so far."""
+
+    texts: list[str] = field(default_factory=list)
+    plans: dict[tuple[int, int], LaunchPlan] = field(default_factory=dict)
+    call: int = -1
+    began: float = 0.0
+    heard: float = 0.0
+    fault: Fault | None = None
+    is_done: bool = False
+    has_ended: bool = False
+
+
+class Conversation:
+    """One candidate's capture: who said what, who is late, and what follows."""
+
+    def __init__(self, process: SandboxedProcess, limits: Limits, calls: int) -> None:
+        self._process = process
+        self._limits = limits
+        self._calls = calls
+        now = time.monotonic()
+        self._speakers = {name: Speaker(began=now, heard=now) for name in ROUNDS}
+
+    def plans(self) -> tuple[LaunchPlan, ...] | Fault:
+        """Return the plans, one per call, or the fault."""
+        while not all(speaker.has_ended for speaker in self._speakers.values()):
+            late = self._late()
+            if late is not None:
+                return late
+            for line in self._process.lines(self._next_deadline()):
+                self._hear(line)
+                fault = self._speakers["A"].fault
+                if fault is not None:
+                    return fault
+                if all(s.has_ended for s in self._speakers.values()) or self._late() is not None:
+                    break
+            if self._process.has_finished and not all(s.has_ended for s in self._speakers.values()):
+                raise HarnessError(f"the sandbox ended in the middle of a capture: {self._process.last_words()}")
+        return self._speakers["B"].fault or self._compared()
+
+    def _compared(self) -> tuple[LaunchPlan, ...] | Fault:
+        first, second = self._speakers["A"].plans, self._speakers["B"].plans
+        for call in range(self._calls):
+            plans = [first[call, 0], first[call, 1], second[call, 0]]
+            if len({plan.sha256() for plan in plans}) > 1:
+                again = "again in the same process" if plans[0].sha256() != plans[1].sha256() else "in a fresh process"
+                return Fault(
+                    "cheating",
+                    f"host code gave different plans for equal inputs, {again}: {_difference(plans)}; "
+                    "a plan must follow from the arguments alone",
+                    {"call": call},
+                )
+        # The second capture finds kernels compiled, so its host time is the one that users would see.
+        return tuple(first[call, 1] for call in range(self._calls))
+
+    def _hear(self, line: bytes) -> None:
+        name, _, text = line.decode(errors="replace").partition(" ")
+        try:
+            fields: Any = json.loads(text)
+        except ValueError as error:
+            raise HarnessError(f"the capture process sent no JSON: {text[:80]!r}") from error
+        if not isinstance(fields, dict):
+            raise HarnessError(f"the capture process sent {text[:80]!r}, expected an object")
+        event = Event(str(fields.get("event")), fields)
+        if name == "=":
+            self._hear_end(event)
+        elif name in self._speakers:
+            self._hear_worker(name, event)
+        else:
+            raise HarnessError(f"the capture process spoke as {name[:20]!r}")
+
+    def _hear_worker(self, name: str, event: Event) -> None:
+        speaker = self._speakers[name]
+        speaker.heard = time.monotonic()
+        if event.kind == "begin":
+            speaker.call, speaker.began = event.number("call"), speaker.heard
+        elif event.kind == "ir":
+            speaker.texts.append(event.text("text"))
+        elif event.kind == "plan":
+            call, number = event.number("call"), event.number("round")
+            if not (0 <= call < self._calls and 0 <= number < ROUNDS[name]):
+                raise HarnessError(f"the capture process sent a plan for call {call}, round {number}")
+            speaker.plans[call, number] = plan_of(event.fields.get("plan"), speaker.texts)
+        elif event.kind == "fault":
+            speaker.fault = speaker.fault or event.fault()
+        elif event.kind == "alive":
+            return
+        elif event.kind == "done":
+            speaker.is_done = len(speaker.plans) == self._calls * ROUNDS[name]
+        else:
+            raise HarnessError(f"the capture process failed: {event.fields.get('reason', event.kind)!s:.300}")
+
+    def _hear_end(self, event: Event) -> None:
+        speaker = self._speakers.get(event.text("worker"))
+        if speaker is None:
+            raise HarnessError("an unknown capture process ended")
+        speaker.has_ended = True
+        if not speaker.is_done and speaker.fault is None:
+            code = event.number("code")
+            how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+            speaker.fault = Fault(
+                "runtime_error", f"host code ended its process in the middle of a call ({how})",
+                {"call": speaker.call, "code": code},
+            )  # fmt: skip
+
+    def _late(self) -> Fault | None:
+        now = time.monotonic()
+        for speaker in self._watched():
+            for limit, since in ((self._limits.call_s, speaker.heard), (self._limits.workload_s, speaker.began)):
+                if now - since >= limit:
+                    what = "the file's import" if speaker.call < 0 else "host code"
+                    return Fault(
+                        "timeout",
+                        f"{what} must end within {limit:g} s a workload, it went on; plan less on the host",
+                        {"call": speaker.call, "limit_s": limit},
+                    )
+        return None
+
+    def _next_deadline(self) -> float:
+        return min(
+            min(s.heard + self._limits.call_s, s.began + self._limits.workload_s) for s in self._watched()
+        )  # fmt: skip
+
+    def _watched(self) -> list[Speaker]:
+        """Return whose time is up to be kept: the first process until it ends, then the second.
+
+        Both may be late on different calls at once, and equal candidates must fail alike.
+        """
+        running = [s for s in self._speakers.values() if not s.has_ended]
+        return running[:1]
+
+
+def _difference(plans: Sequence[LaunchPlan]) -> str:
+    """Return the first thing in which plans differ, in words."""
+    base = plans[0]
+    other = next(plan for plan in plans if plan.sha256() != base.sha256())
+    if len(base.launches) != len(other.launches):
+        return f"{len(base.launches)} and {len(other.launches)} launches"
+    if base.buffers != other.buffers:
+        return "other scratch or constants"
+    if [k.sha256 for k in base.kernels] != [k.sha256 for k in other.kernels]:
+        return "other kernels"
+    for number, (left, right) in enumerate(zip(base.launches, other.launches, strict=True)):
+        grids = ([o.grid for o in left.options], [o.grid for o in right.options])
+        if grids[0] != grids[1]:
+            return f"launch {number} has grid {grids[0][0]} and {grids[1][0]}"
+        if left != right:
+            return f"launch {number} has other arguments"
+    return "other launches"

@@ -1,0 +1,60 @@
+"""The tools as an engineer in this process calls them."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from kernelwright.core.problem import Brief
+from kernelwright.workshop.tools import Answer, call_tool
+from kernelwright.workshop.workbench import Workbench
+
+
+class Workshop:
+    """A `core.protocols.Tools`: every method is one call of the tool of that name."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def call(self, name: str, arguments: Mapping[str, object]) -> Answer:
+        """Return what the tool answers; raises as `call_tool` does."""
+        return call_tool(self._bench, name, arguments)
+
+    def brief(self) -> Brief:
+        """See `core.protocols.Tools`."""
+        self.call("brief", {})
+        return self._bench.brief
+
+    def check(self, source: str) -> Answer:
+        """See `core.protocols.Tools`."""
+        return self.call("check", {"source": source})
+
+    def evaluate(self, source: str, note: str = "") -> Answer:
+        """See `core.protocols.Tools`."""
+        answer = self.call("evaluate", {"source": source, "note": note})
+        while "job" in answer:
+            answer = self.call("poll", {"job": answer["job"]})
+        return answer
+
+    def probe(self, source: str) -> Answer:
+        """See `core.protocols.Tools`."""
+        return self.call("probe", {"source": source})
+
+    def note(self, text: str) -> None:
+        """See `core.protocols.Tools`."""
+        self.call("notes", {"text": text})
+
+    def notes(self) -> tuple[str, ...]:
+        """See `core.protocols.Tools`."""
+        return tuple(cast(list[str], self.call("notes", {})["notes"]))
+
+    def history(self) -> tuple[Answer, ...]:
+        """See `core.protocols.Tools`."""
+        rows = cast(list[Answer], self.call("history", {})["evaluations"])
+        return tuple(self.call("history", {"evaluation": row["evaluation"]}) for row in rows)
+
+    def remaining(self) -> Mapping[str, float]:
+        """See `core.protocols.Tools`; no call, costs nothing."""
+        return self._bench.recorder.remaining()
+
+    def submit(self) -> Answer:
+        """See `core.protocols.Tools`."""
+        return self.call("submit", {})

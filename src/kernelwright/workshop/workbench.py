@@ -1,0 +1,42 @@
+"""What the tools work on: the run, the judge's small check, the chip's clock and the run's folder."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kernelwright.core.candidate import Candidate
+from kernelwright.core.problem import Brief
+from kernelwright.core.protocols import ChipSpec, Recorder
+from kernelwright.core.verdict import Verdict
+from kernelwright.workshop.files import Workspace
+from kernelwright.workshop.jobs import Jobs
+
+Check = Callable[[Candidate], Verdict]
+Probe = Callable[[str], Mapping[str, object]]
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """One engineer's place of work.
+
+    `check` judges on small workloads without timing; `probe` times the functions of a probe file
+    (see `workshop.probing`); `pages` are further documents by name. `patience_s` is how long
+    `evaluate` and `poll` wait before they answer with a job to ask for again; infinite means that
+    they always wait for the verdict.
+    """
+
+    brief: Brief
+    chip: ChipSpec
+    recorder: Recorder
+    check: Check
+    probe: Probe
+    folder: Path
+    pages: Mapping[str, str] = field(default_factory=dict)
+    patience_s: float = math.inf
+    jobs: Jobs = field(default_factory=Jobs)
+
+    @property
+    def files(self) -> Workspace:
+        """Return the run's folder of files."""
+        return Workspace(self.folder)

@@ -1,0 +1,115 @@
+# mypy: ignore-errors
+# Triton kernels have no Python types.
+"""Small Triton kernels, honest and not, and the plans that launch them."""
+
+import functools
+import os
+
+os.environ.setdefault("TRITON_DEFAULT_BACKEND", "kernelwright")
+
+import triton
+import triton.language as tl
+from triton.compiler import ASTSource
+
+from kernelwright.core.ir_text import ir_sha256
+from kernelwright.core.plan import Buffer, KernelIR, Launch, LaunchOption, LaunchPlan, PointerArg, ScalarArg
+
+BLOCK = 128
+
+
+@triton.jit
+def add(x, y, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    tl.store(out + i, tl.load(x + i, mask=mask) + tl.load(y + i, mask=mask), mask=mask)
+
+
+@triton.jit
+def add_reading_past(x, y, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    tl.store(out + i, tl.load(x + i) + tl.load(y + i, mask=mask), mask=mask)
+
+
+@triton.jit
+def add_writing_past(x, y, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    tl.store(out + i, tl.load(x + i, mask=mask) + tl.load(y + i, mask=mask))
+
+
+@triton.jit
+def add_in_place(x, y, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    total = tl.load(x + i, mask=mask) + tl.load(y + i, mask=mask)
+    tl.store(out + i, total, mask=mask)
+    tl.store(x + i, total, mask=mask)
+
+
+@triton.jit
+def add_endless(x, y, out, n, BLOCK: tl.constexpr):
+    value = tl.load(x)
+    while value < 1e30:
+        value = value * 0.5
+    tl.store(out, value)
+
+
+@triton.jit
+def add_far_away(x, y, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    far = i.to(tl.int64) + 64 * 1024 * 1024 * 1024
+    tl.store(out + far, tl.load(x + i, mask=i < n))
+
+
+@triton.jit
+def sum_with_scratch(x, y, out, n, total, table, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    tl.atomic_add(total, tl.sum(tl.load(x + i, mask=mask, other=0.0)))
+    tl.store(out + i, tl.load(y + i, mask=mask) + tl.load(table).to(tl.float32), mask=mask)
+
+
+@triton.jit
+def add_total(total, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = i < n
+    tl.store(out + i, tl.load(out + i, mask=mask) + tl.load(total), mask=mask)
+
+
+_TYPES = {"x": "*fp32", "y": "*fp32", "out": "*fp32", "n": "i32", "total": "*fp32", "table": "*i64"}
+
+
+@functools.cache
+def kernel_ir(kernel: "triton.JITFunction") -> KernelIR:
+    names = [p.name for p in kernel.params]
+    signature = {name: _TYPES.get(name, "constexpr") for name in names}
+    text = triton.compile(ASTSource(kernel, signature, {"BLOCK": BLOCK})).asm["ttir"]
+    return KernelIR(kernel.fn.__name__, text, ir_sha256(text))
+
+
+def add_plan(kernel: object, n: int, align: int = 64) -> LaunchPlan:
+    """Return a plan that launches `kernel` as out = x + y over n floats."""
+    buffers = tuple(
+        Buffer(name, "output" if name == "out" else "input", "f32", 4 * n, align) for name in ("x", "y", "out")
+    )
+    args = (PointerArg(0), PointerArg(1), PointerArg(2), ScalarArg("i32", n))
+    option = LaunchOption(0, (-(-n // BLOCK), 1, 1), args)
+    return LaunchPlan((kernel_ir(kernel),), buffers, (Launch((option,)),))
+
+
+def scratch_plan(n: int, fill: float | None, table: int) -> LaunchPlan:
+    """Return a plan of two launches: out = y + table + sum(x), through a zeroed scratch and a constant."""
+    buffers = (
+        Buffer("x", "input", "f32", 4 * n),
+        Buffer("y", "input", "f32", 4 * n),
+        Buffer("out", "output", "f32", 4 * n),
+        Buffer("total", "scratch", "f32", 4, fill=fill),
+        Buffer("table", "constant", "i64", 8, data=(table,)),
+    )
+    grid = (-(-n // BLOCK), 1, 1)
+    size = ScalarArg("i32", n)
+    first = (PointerArg(0), PointerArg(1), PointerArg(2), size, PointerArg(3), PointerArg(4))
+    second = (PointerArg(3), PointerArg(2), size)
+    launches = (Launch((LaunchOption(0, grid, first),)), Launch((LaunchOption(1, grid, second),)))
+    return LaunchPlan((kernel_ir(sum_with_scratch), kernel_ir(add_total)), buffers, launches)

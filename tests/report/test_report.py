@@ -1,0 +1,151 @@
+"""Reports: every figure is there, nothing is fetched, nothing from outside runs."""
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from kernelwright.cli.stories import story_of
+from kernelwright.report import RunStory, format_html, format_ratio, print_report
+from kernelwright.report.figures import format_duration, format_ms, format_number
+from kernelwright.report.svg import Point, progress_curve
+from tests.runs.scripted import ScriptedBench, ScriptedEngineer, script
+from tests.runs.test_loop import open_ledger, start
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> RunStory:
+    ledger = open_ledger(tmp_path)
+    start(ledger, ScriptedBench(ScriptedEngineer(script(20))))
+    found = story_of(ledger.entries("r"), ledger.blob)
+    promotions = tuple(replace(promotion, active_s=60.0 * i) for i, promotion in enumerate(found.promotions))
+    # Times and hashes of a real run differ each time.
+    return replace(found, promotions=promotions, opened_ns=1_800_000_000 * 10**9, active_s=3723.0, ledger_head="0" * 64)
+
+
+def text_of(story: RunStory, width: int = 400) -> str:
+    screen = io.StringIO()
+    print_report(story, Console(file=screen, width=width, highlight=False, markup=False))
+    return "\n".join(line.rstrip() for line in screen.getvalue().splitlines()) + "\n"
+
+
+def test_the_terminal_report_is_the_golden_one(story: RunStory, golden: Callable[[str, str], None]) -> None:
+    golden("report.txt", text_of(story))
+
+
+def test_a_narrow_terminal_loses_no_figure(story: RunStory) -> None:
+    figures = re.findall(r"[\d.]+x", text_of(story))
+    assert re.findall(r"[\d.]+x", text_of(story, width=40)) == figures
+    assert "…" not in text_of(story, width=40)
+
+
+class Page(HTMLParser):
+    """Collects tags, their attributes and the text of a page; fails on unbalanced ones."""
+
+    VOID = frozenset({"meta", "br", "hr", "img", "link", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page_of(story: RunStory) -> Page:
+    page = Page()
+    page.feed(format_html(story))
+    assert page.open == []
+    return page
+
+
+def test_the_page_needs_no_other_file_and_runs_no_script(story: RunStory) -> None:
+    page = page_of(story)
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    assert not [name for name, _ in page.attributes if name in ("src", "href", "onclick", "onload")]
+    assert "url(" not in format_html(story)
+    assert "@import" not in format_html(story)
+
+
+def test_the_page_holds_every_workload_the_kernel_and_how_to_verify(story: RunStory) -> None:
+    text = page_of(story).text
+    for needed in (
+        "cold 2k",
+        "ragged mix",
+        "hidden hit (hidden)",
+        story.source.splitlines()[0],
+        "kernelwright verify r",
+    ):
+        assert needed in text
+    assert story.final is not None
+    assert story.final.tuned is not None
+    assert format_ratio(story.final.tuned.geomean_speedup, story.final.tuned.ci95) in text
+
+
+def test_what_a_candidate_or_a_person_wrote_cannot_become_markup(story: RunStory) -> None:
+    hostile = "<script>alert(1)</script>"
+    page = page_of(replace(story, source=hostile, notes=(hostile,), end_reason=hostile))
+    assert "script" not in page.tags
+    assert page.text.count(hostile) == 3
+
+
+def test_an_open_run_and_one_without_a_kernel_have_reports(story: RunStory) -> None:
+    empty = replace(story, final=None, promotions=(), evaluations=(), source="", counted=0, tuned=None)
+    assert "nothing that was tried beats the reference" in text_of(empty)
+    assert "open, phase working" in text_of(replace(empty, phase="working"))
+    page_of(empty)
+
+
+def test_the_curve_has_a_dot_for_each_accepted_candidate_and_a_line_for_each_redesign() -> None:
+    points = [Point(1, 0.5, False, False), Point(2, 1.5, True, True), Point(4, 3.0, True, False)]
+    drawing = progress_curve(points, 5)
+    assert drawing.count("<circle") == 3
+    assert drawing.count('class="promoted"') == 2
+    assert drawing.count('class="redesign"') == 1
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', drawing)]
+    assert heights[0] > heights[1] > heights[2]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0.0, "0"),
+        (0.1234, "0.123"),
+        (9.999, "10"),
+        (1234.5, "1,230"),
+        (1e-7, "1e-07"),
+        (123456789.0, "1.23e+08"),
+    ],
+)
+def test_numbers_have_three_significant_digits(value: float | None, text: str) -> None:
+    assert format_number(value) == text
+
+
+def test_ratios_times_and_durations_read_well() -> None:
+    assert format_ratio(7.912, (7.7, 8.104)) == "7.91x [7.70, 8.10]"
+    assert format_ratio(None) == "-"
+    assert format_ratio(123.4) == "123x"
+    assert format_ms(61_234_567.0) == "61.2"
+    assert [format_duration(s) for s in (5, 65, 3725)] == ["5 s", "1 min 5 s", "1 h 2 min"]

@@ -1,0 +1,227 @@
+"""A run from opening to closing, its budgets, its resume and what people may ask of it."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from kernelwright.core.candidate import Candidate
+from kernelwright.core.errors import HarnessError, RequestError
+from kernelwright.core.final import Setup
+from kernelwright.core.protocols import Tools
+from kernelwright.ledger import SqlLedger
+from kernelwright.runs import RunRecorder, RunState, conduct_run, fold, open_run, summarise
+from kernelwright.runs.recorder import Hands
+from tests.runs.scripted import ScriptedBench, ScriptedEngineer, candidate, script, setup
+
+
+def open_ledger(folder: Path) -> SqlLedger:
+    return SqlLedger(f"sqlite:///{folder / 'ledger.db'}")
+
+
+def start(ledger: SqlLedger, bench: ScriptedBench, given: Setup | None = None) -> RunState:
+    if "r" not in ledger.runs():
+        open_run(ledger, "r", given or setup())
+    try:
+        return conduct_run(ledger, "r", lambda given, hidden: bench, lambda line: None)
+    finally:
+        ledger.close()
+
+
+def test_a_run_ends_when_its_evaluations_are_spent_and_measures_the_best_again(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    state = start(ledger, ScriptedBench(ScriptedEngineer(script(30))))
+    assert (state.counted, state.end_reason, state.phase) == (20, "evaluations are spent", "closed")
+    kinds = [entry.kind for entry in ledger.entries("r")]
+    assert kinds[:4] == ["opened", "session", "reference", "baseline_tuned"]
+    assert kinds[-3:] == ["work_ended", "final", "closed"]
+    assert ledger.check_chain("r") == ()
+    summary = summarise(ledger.entries("r"))
+    assert summary.geomean_speedup == 2.43
+    assert (summary.evaluations, summary.redesigns, summary.final_status) == (20, 3, "accepted")
+    assert summary.speedup_vs_tuned_baseline == pytest.approx(2.43 / 1.5)
+    assert summary.ledger_head == ledger.entries("r")[-1].digest
+    assert summary.tool_calls == kinds.count("tool_call")
+
+
+def test_a_run_without_a_kernel_that_beats_the_reference_never_counts_as_a_success(tmp_path: Path) -> None:
+    bench = ScriptedBench(ScriptedEngineer((candidate(0.9, "slow"), candidate(2.0, "wrong", status="incorrect"))))
+    state = start(open_ledger(tmp_path), bench)
+    assert (state.best, state.final) == (None, None)
+    assert summarise(open_ledger(tmp_path).entries("r")).final_status == "no_candidate"
+
+
+def test_the_secret_is_committed_first_and_revealed_last(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    start(ledger, ScriptedBench(ScriptedEngineer(script(2))))
+    entries = ledger.entries("r")
+    secret = str(entries[-1].payload["secret"])
+    assert hashlib.sha256(secret.encode()).hexdigest() == entries[0].payload["secret_sha256"]
+    assert all(secret not in str(entry.payload) for entry in entries[:-1])
+
+
+def test_equal_sources_and_equal_kernels_count_once(tmp_path: Path) -> None:
+    same_ir = candidate(1.3, "a", plan="p") + "# a comment\n"
+    sources = (candidate(1.3, "a", plan="p"), candidate(1.3, "a", plan="p"), same_ir, candidate(1.4, "a"))
+    bench = ScriptedBench(ScriptedEngineer(sources))
+    state = start(open_ledger(tmp_path), bench)
+    assert (state.counted, bench.judged, len(state.evaluations)) == (2, 3, 3)
+    assert [evaluation.repeats for evaluation in state.evaluations] == [None, 1, None]
+
+
+def test_a_candidate_within_noise_of_the_best_is_not_promoted(tmp_path: Path) -> None:
+    sources = (candidate(1.5, "a"), candidate(1.51, "b"), candidate(1.6, "c"))
+    state = start(open_ledger(tmp_path), ScriptedBench(ScriptedEngineer(sources)))
+    assert [evaluation.is_best for evaluation in state.evaluations] == [True, False, True]
+    assert state.redesigns == 2
+
+
+def test_an_architecture_that_was_measured_before_is_no_redesign_later(tmp_path: Path) -> None:
+    sources = (candidate(1.5, "a"), candidate(1.2, "b"), candidate(1.9, "b"), candidate(2.5, "reference"))
+    state = start(open_ledger(tmp_path), ScriptedBench(ScriptedEngineer(sources)))
+    assert [evaluation.is_best for evaluation in state.evaluations] == [True, False, True, True]
+    assert [evaluation.is_redesign for evaluation in state.evaluations] == [True, False, False, False]
+
+
+def test_a_fault_of_the_harness_is_retried_and_never_counted(tmp_path: Path) -> None:
+    ledger, bench = open_ledger(tmp_path), ScriptedBench(ScriptedEngineer(script(4)), faults=2)
+    state = start(ledger, bench)
+    assert (state.counted, state.harness_faults) == (4, 2)
+
+
+def test_an_outage_stops_the_run_and_leaves_it_resumable(tmp_path: Path) -> None:
+    ledger, bench = open_ledger(tmp_path), ScriptedBench(ScriptedEngineer(script(4)), faults=3)
+    with pytest.raises(HarnessError, match="failed 3 times in turn, nothing was counted"):
+        start(ledger, bench)
+    assert fold(ledger.entries("r")).counted == 0
+    assert start(ledger, bench).counted == 4
+
+
+def test_time_that_nobody_worked_is_not_spent(tmp_path: Path) -> None:
+    now = [0]
+
+    def clock_ns() -> int:
+        now[0] += 1_000_000_000
+        return now[0]
+
+    ledger = SqlLedger(f"sqlite:///{tmp_path / 'ledger.db'}", clock_ns)
+    bench = ScriptedBench(ScriptedEngineer(script(2)), faults=3)
+    with pytest.raises(HarnessError):
+        start(ledger, bench)
+    before_ns = fold(ledger.entries("r")).active_ns
+    now[0] += 10**15
+    assert start(ledger, bench).active_ns < before_ns + 100 * 10**9
+
+
+def test_hours_end_a_run(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    state = start(ledger, ScriptedBench(ScriptedEngineer(script(30)), pace_s=0.03), setup(None, 0.4))
+    assert state.end_reason == "hours are spent"
+    assert 0 < state.counted < 30
+
+
+def test_submit_ends_the_run_at_the_next_call(tmp_path: Path) -> None:
+    state = start(open_ledger(tmp_path), ScriptedBench(ScriptedEngineer(script(3), submits=True)))
+    assert state.is_submitted
+    assert state.phase == "closed"
+
+
+class Interrupt(Exception):
+    """Stands for any end of the process."""
+
+
+class InterruptedBench(ScriptedBench):
+    def judge(self, candidate: Candidate, seed: int, progress: object) -> object:  # type: ignore[override]
+        if self.judged == 6:
+            raise Interrupt
+        return super().judge(candidate, seed, lambda line: None)
+
+
+def test_resume_replays_the_record_and_the_engineer_hears_the_same_again(tmp_path: Path) -> None:
+    whole = ScriptedEngineer(script(12))
+    start(open_ledger(tmp_path / "whole"), ScriptedBench(whole))
+    with pytest.raises(Interrupt):
+        start(open_ledger(tmp_path), InterruptedBench(ScriptedEngineer(script(12))))
+    again, ledger = ScriptedBench(ScriptedEngineer(script(12))), open_ledger(tmp_path)
+    state = start(ledger, again)
+    assert again.worker.heard == whole.heard
+    assert again.judged == 6
+    expected = fold(open_ledger(tmp_path / "whole").entries("r"))
+    assert state.evaluations[-1] == expected.evaluations[-1]
+    assert (state.counted, state.tool_calls, state.notes) == (expected.counted, expected.tool_calls, expected.notes)
+
+
+def test_an_engineer_that_goes_another_way_on_resume_pays_only_for_what_is_new(tmp_path: Path) -> None:
+    with pytest.raises(Interrupt):
+        start(open_ledger(tmp_path), InterruptedBench(ScriptedEngineer(script(12))))
+    other = ScriptedBench(ScriptedEngineer(script(12)[::-1]))
+    state = start(open_ledger(tmp_path), other)
+    assert (state.counted, other.judged) == (12, 6)
+
+
+def test_a_closed_run_is_not_worked_on_again(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    start(ledger, ScriptedBench(ScriptedEngineer(script(2))))
+    count, again = len(ledger.entries("r")), ScriptedBench(ScriptedEngineer(script(9)))
+    start(ledger, again)
+    assert (len(ledger.entries("r")), again.judged) == (count, 0)
+
+
+def test_steering_reaches_the_engineer_once_and_stop_ends_the_work(tmp_path: Path) -> None:
+    ledger, engineer = open_ledger(tmp_path), ScriptedEngineer(script(30))
+    ledger.request("r", "steer", "try split-KV")
+
+    class Stopping(ScriptedBench):
+        def judge(self, candidate: Candidate, seed: int, progress: object) -> object:  # type: ignore[override]
+            if self.judged == 2:
+                ledger.request("r", "stop")
+            return super().judge(candidate, seed, lambda line: None)
+
+    state = start(ledger, Stopping(engineer))
+    assert [heard["steer"] for heard in engineer.heard if "steer" in heard] == [["try split-KV"]]
+    assert (state.end_reason, state.counted, state.phase) == ("stopped on request", 3, "closed")
+
+
+def test_a_run_is_resumed_only_where_its_secret_is(tmp_path: Path) -> None:
+    ledger, copy = open_ledger(tmp_path / "a"), open_ledger(tmp_path / "b")
+    open_run(ledger, "r", setup())
+    copy.insert_rows(ledger.rows("r"))
+    with pytest.raises(RequestError, match="must be resumed with the ledger that opened it"):
+        start(copy, ScriptedBench(ScriptedEngineer(script(2))))
+
+
+def test_a_refused_call_is_an_entry_and_is_refused_again_on_replay(tmp_path: Path) -> None:
+    class Clumsy(ScriptedEngineer):
+        def work(self, tools: Tools, seed: int) -> None:
+            with pytest.raises(RequestError, match="page 'x' is not known"):
+                tools.call("docs", {"page": "x"})
+            super().work(tools, seed)
+
+    with pytest.raises(Interrupt):
+        start(open_ledger(tmp_path), InterruptedBench(Clumsy(script(12))))
+    ledger, again = open_ledger(tmp_path), ScriptedBench(Clumsy(script(12)))
+    start(ledger, again)
+    assert again.judged == 6
+    assert [e.payload["name"] for e in ledger.entries("r") if e.kind == "tool_call"].count("docs") == 1
+
+
+def test_a_paused_run_waits_without_spending_time_until_it_is_resumed(tmp_path: Path) -> None:
+    now = [0]
+
+    def clock_ns() -> int:
+        now[0] += 1_000_000
+        return now[0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += 10**15
+        ledger.request("r", "resume")
+
+    ledger = SqlLedger(f"sqlite:///{tmp_path / 'ledger.db'}", clock_ns)
+    open_run(ledger, "r", setup())
+    bench = ScriptedBench(ScriptedEngineer(()))
+    secret = ledger.sealed("r") or ""
+    recorder = RunRecorder(ledger, "r", secret, Hands(bench.judge, lambda line: None, sleep, clock_ns))
+    ledger.request("r", "pause")
+    assert recorder.tool_call("check", {}, lambda: {"ok": True}) == {"ok": True}
+    assert [entry.kind for entry in ledger.entries("r")] == ["opened", "paused", "resumed", "tool_call"]
+    assert recorder.state.active_ns < 10**9
