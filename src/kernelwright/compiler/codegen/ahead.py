@@ -10,12 +10,13 @@ from typing import cast
 
 from kernelwright.compiler.codegen.analysis import LAZY
 from kernelwright.compiler.codegen.evaluate import Evaluator, pointee_name
-from kernelwright.compiler.codegen.text import Reg, literal
+from kernelwright.compiler.codegen.text import Reg
 from kernelwright.compiler.codegen.values import Address, Buffer, Chunk, Index, storage_bytes
 from kernelwright.compiler.ir import Block, Op, Value
 
 LINE_BYTES = 64
 MAX_LINES = 32
+POINTER_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -30,27 +31,27 @@ class Loop:
 
 @dataclass(frozen=True)
 class Rows:
-    """A load of the loop whose rows along `dim` are worth fetching ahead: `lines` cache lines each."""
+    """A load of the loop whose `count` rows along `dim` are worth fetching ahead: `lines` cache lines each."""
 
     load: Op
     dim: int
+    count: int
     lines: int
 
 
-def rows_ahead(e: Evaluator, loop: Loop, extent: int, taken: set[Op]) -> list[Rows]:
-    """Return the loads of the loop body that have `extent` rows and whose next addresses are known."""
+def rows_ahead(e: Evaluator, loop: Loop, taken: set[Op]) -> list[Rows]:
+    """Return the loads of the loop body whose next addresses are known and that no dot carries yet."""
     found = []
     for op in loop.body.ops:
         if op.name != "tt.load" or op in taken or len(op.result.shape) != 2:
             continue
         contiguous = e.facts.contiguous_dim(op.operands[0])
-        if contiguous is None or op.result.shape[1 - contiguous] != extent:
-            continue
-        if moves_with(loop, op.operands[0]) is not True:
+        if contiguous is None or moves_with(loop, op.operands[0]) is not True:
             continue
         size = op.result.shape[contiguous] * storage_bytes(pointee_name(op.operands[0]))
         if size >= LINE_BYTES:
-            found.append(Rows(op, 1 - contiguous, min(MAX_LINES, size // LINE_BYTES)))
+            dim = 1 - contiguous
+            found.append(Rows(op, dim, op.result.shape[dim], min(MAX_LINES, size // LINE_BYTES)))
     return found
 
 
@@ -99,46 +100,55 @@ class Ahead(Evaluator):
             return self._compute(value, ())
         return super().chunk(value, index)
 
-    def point(self, rows: Rows, row: Reg, place: Reg) -> None:
-        """Store at `place` where row `row` of a load will start in the next round."""
+    def write_table(self, rows: Rows, table: str) -> None:
+        """Write at `table` where each row of a load will start in the next round."""
         zero = Reg("i64", 0, "0")
-        index = (row, zero) if rows.dim == 0 else (zero, row)
-        address = cast(Address, self.chunk(rows.load.operands[0], index))
-        self.f.line(f"store ptr {address.base.text}, ptr {place.text}, align 8")
+        with self.loop(0, rows.count, 1) as row:
+            index = (row, zero) if rows.dim == 0 else (zero, row)
+            address = cast(Address, self.chunk(rows.load.operands[0], index))
+            place = self.memory.advance(Reg("ptr", 0, table), row, POINTER_BYTES)
+            self.f.line(f"store ptr {address.base.text}, ptr {place.text}, align {POINTER_BYTES}")
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """Prefetches that ride along with a dot: `tables` holds one table of row pointers per load."""
+    """Prefetches that ride along with a dot.
+
+    `tables` holds a table of row pointers for each load, `cursors` a counter of the prefetches done so far.
+    """
 
     ahead: Ahead
     rows: tuple[Rows, ...]
     tables: tuple[str, ...]
+    cursors: tuple[str, ...]
 
-    def point(self, first: Reg, count: int) -> None:
-        """Write the tables for `count` rows from `first`, ahead of the tile that computes them."""
-        e = self.ahead
-        for item, table in zip(self.rows, self.tables, strict=True):
-            for r in range(count):
-                place = e.memory.advance(Reg("ptr", 0, table), Reg("i64", 0, str(8 * r)), 1)
-                e.point(item, e.plus(first, literal("i64", r)), place)
+    def start(self) -> None:
+        """Write the tables, and set the counters to the first line."""
+        for item, table, cursor in zip(self.rows, self.tables, self.cursors, strict=True):
+            self.ahead.write_table(item, table)
+            self.ahead.f.line(f"store i64 0, ptr {cursor}, align 8")
 
-    def write(self, e: Evaluator, step: Reg, rounds: int, unroll: int, count: int) -> None:
-        """Write this round's share of the prefetches of `count` rows, spread evenly over `rounds`.
+    def write(self, e: Evaluator, turns: int) -> None:
+        """Write the share of one of `turns` equal parts of the dot.
 
-        In one burst they would fill the processor's miss buffers and stop the dot.
+        In one burst the prefetches would fill the processor's miss buffers and stop the dot.
         """
         e.f.declare("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
-        turn = e.k.op("udiv", step, Reg("i64", 0, str(unroll))) if step.constant is None else Reg("i64", 0, "0")
-        for item, table in zip(self.rows, self.tables, strict=True):
-            share = min(item.lines, -(-count * item.lines // rounds))
-            turns = -(-item.lines // share)
-            row = e.k.op("udiv", turn, Reg("i64", 0, str(turns)))
-            row = e.k.call("umin", row, Reg("i64", 0, str(count - 1)))
-            line = e.k.op("urem", turn, Reg("i64", 0, str(turns)))
-            start = e.memory.advance(Reg("ptr", 0, table), row, 8)
-            pointer = e.f.emit("ptr", 0, f"load ptr, ptr {start.text}, align 8", row.level)
+        for item, table, cursor in zip(self.rows, self.tables, self.cursors, strict=True):
+            share = min(item.lines, _power_of_two(-(-item.count * item.lines // turns)))
+            number = e.f.emit("i64", 0, f"load i64, ptr {cursor}, align 8", e.f.depth)
+            following = e.k.op("add", number, Reg("i64", 0, "1"))
+            e.f.line(f"store i64 {following.text}, ptr {cursor}, align 8")
+            shares = Reg("i64", 0, str(item.lines // share))
+            row = e.k.call("umin", e.k.op("udiv", number, shares), Reg("i64", 0, str(item.count - 1)))
+            line = e.k.op("urem", number, shares)
+            start = e.memory.advance(Reg("ptr", 0, table), row, POINTER_BYTES)
+            pointer = e.f.emit("ptr", 0, f"load ptr, ptr {start.text}, align {POINTER_BYTES}", e.f.depth)
             pointer = e.memory.advance(pointer, line, share * LINE_BYTES)
-            for number in range(share):
-                place = e.memory.advance(pointer, Reg("i64", 0, str(number * LINE_BYTES)), 1)
+            for ahead in range(share):
+                place = e.memory.advance(pointer, Reg("i64", 0, str(ahead * LINE_BYTES)), 1)
                 e.f.line(f"call void @llvm.prefetch.p0(ptr {place.text}, i32 0, i32 2, i32 1)")
+
+
+def _power_of_two(least: int) -> int:
+    return 1 << max(0, least - 1).bit_length()

@@ -9,7 +9,7 @@ down registers, and the keys need no packing.
 
 from dataclasses import dataclass
 
-from kernelwright.compiler.codegen.ahead import Fetch
+from kernelwright.compiler.codegen.ahead import POINTER_BYTES, Fetch
 from kernelwright.compiler.codegen.evaluate import Evaluator
 from kernelwright.compiler.codegen.text import Reg, literal, llvm_type
 from kernelwright.compiler.codegen.values import Buffer, Index, Lane, storage_bytes
@@ -40,6 +40,17 @@ class DotType:
 
 
 @dataclass(frozen=True)
+class LaneSide:
+    """Where the lane side of a dot lies: packed group by group, or as a table of one pointer per row along k.
+
+    Rows read through a table are interleaved in registers, each time that a tile of the result needs them.
+    """
+
+    pointer: str
+    is_table: bool = False
+
+
+@dataclass(frozen=True)
 class Broadcast:
     """Where the broadcast side lies: group (row, step) at row * row_bytes + step * step_bytes.
 
@@ -67,13 +78,12 @@ class Tiles:
 class Product:
     """One dot: out = start + lane side x broadcast side.
 
-    `packed` points to the lane side, `start` None is zero, `lane_dim` is the dimension of `out` in
-    lanes, `fetch` are prefetches to be done on the side, row by row of the broadcast side.
+    `start` None is zero, `lane_dim` is the dimension of `out` in lanes, `fetch` are prefetches to be done on the side.
     """
 
     kind: DotType
     tiles: Tiles
-    packed: str
+    lanes: LaneSide
     broadcast: Broadcast
     start: Value | None
     out: Buffer
@@ -109,6 +119,18 @@ def vector_width(kind: DotType, lane_size: int, features: HostFeatures) -> int:
     return min(full, lane_size)
 
 
+def vectors_of(tiles: Tiles, is_table: bool) -> int:
+    """Return how many lane vectors a register tile has.
+
+    Rows that are interleaved on the way are best read by few tiles, so there a tile takes as many rows as it can.
+    """
+    count = tiles.lane_size // tiles.width
+    most = min(VECTORS, count)
+    while is_table and most > 1 and most * tiles.rows > ACCUMULATORS:
+        most //= 2
+    return most
+
+
 def row_split(rows: int, vectors: int, is_table: bool) -> list[tuple[int, int, int]]:
     """Return (first row, end row, rows per tile) runs that cover `rows` with nearly equal tiles."""
     most = max(1, ACCUMULATORS // vectors)
@@ -132,11 +154,11 @@ def write_dot(e: Evaluator, product: Product) -> None:
     e.forget()
     tiles, fetch = product.tiles, product.fetch
     count = tiles.lane_size // tiles.width
-    vectors = min(VECTORS, count)
+    vectors = vectors_of(tiles, product.lanes.is_table)
+    if fetch is not None:
+        fetch.start()
     for first, end, per_tile in row_split(tiles.rows, vectors, product.broadcast.is_table):
         with e.loop(first, end, per_tile) as row:
-            if fetch is not None:
-                fetch.point(row, per_tile)
             e.forget()
             with e.f.outlined(), e.loop(0, count, vectors) as lane_tile:
                 lane_base = e.times(lane_tile, tiles.width)
@@ -148,23 +170,39 @@ def write_dot(e: Evaluator, product: Product) -> None:
 def _write_tile(e: Evaluator, product: Product, tile: Tile) -> None:
     kind, tiles, broadcast = product.kind, product.tiles, product.broadcast
     slots = [[_start(e, product, tile, r, v) for v in range(tile.vectors)] for r in range(tile.rows)]
-    lanes_start = e.memory.advance(Reg("ptr", 0, product.packed), tile.lane_base, kind.group_bytes)
+    lanes_start = Reg("ptr", 0, product.lanes.pointer)
+    if not product.lanes.is_table:
+        lanes_start = e.memory.advance(lanes_start, tile.lane_base, kind.group_bytes)
     starts = _row_starts(e, broadcast, tile.row, tile.rows)
-    unroll = UNROLLED_STEPS if tiles.groups % UNROLLED_STEPS == 0 else 1
+    unroll = _unroll(tiles)
     with e.loop(0, tiles.groups, unroll) as step:
-        lane_step = e.memory.advance(lanes_start, step, tiles.lane_size * kind.group_bytes)
+        size = kind.group * POINTER_BYTES if product.lanes.is_table else tiles.lane_size * kind.group_bytes
+        lane_step = e.memory.advance(lanes_start, step, size)
         row_steps = [e.memory.advance(start, step, broadcast.step_bytes) for start in starts]
         if product.fetch is not None:
-            product.fetch.write(e, step, tiles.groups // unroll, unroll, tile.rows)
+            product.fetch.write(e, _turns(product, tile.vectors))
         held = [[_read(e, product, slot) for slot in line] for line in slots]
         for u in range(unroll):
-            held = _step(e, product, held, (lane_step, row_steps, u))
+            lanes = _lanes(e, product, tile, lane_step, u)
+            held = _step(e, product, held, lanes, (row_steps, u))
         for line, values in zip(slots, held, strict=True):
             for slot, value in zip(line, values, strict=True):
                 e.f.line(f"store {value.typed}, ptr {slot}")
     for r, line in enumerate(slots):
         for v, slot in enumerate(line):
             e.memory.buffer_store(product.out, _place(e, product, tile, r, v), _read(e, product, slot))
+
+
+def _turns(product: Product, vectors: int) -> int:
+    """Return how often the innermost loop of a dot runs in all."""
+    tiles = product.tiles
+    runs = row_split(tiles.rows, vectors, product.broadcast.is_table)
+    row_tiles = sum((end - first) // per_tile for first, end, per_tile in runs)
+    return row_tiles * (tiles.lane_size // tiles.width // vectors) * (tiles.groups // _unroll(tiles))
+
+
+def _unroll(tiles: Tiles) -> int:
+    return UNROLLED_STEPS if tiles.groups % UNROLLED_STEPS == 0 else 1
 
 
 def _start(e: Evaluator, product: Product, tile: Tile, r: int, v: int) -> str:
@@ -204,19 +242,51 @@ def _place(e: Evaluator, product: Product, tile: Tile, r: int, v: int) -> tuple[
     return (lane, other) if product.lane_dim == 0 else (other, lane)
 
 
-def _step(e: Evaluator, product: Product, held: list[list[Reg]], place: tuple[Reg, list[Reg], int]) -> list[list[Reg]]:
-    """Return the accumulators after one group along k."""
-    kind, tiles, broadcast = product.kind, product.tiles, product.broadcast
-    lane_step, row_steps, u = place
-    depth = e.f.depth
+def _lanes(e: Evaluator, product: Product, tile: Tile, lane_step: Reg, u: int) -> list[Reg]:
+    """Return the lane vectors of group `u` after `lane_step`."""
+    kind, tiles = product.kind, product.tiles
+    if product.lanes.is_table:
+        return _interleaved(e, product, tile, lane_step, u)
     width = tiles.width * kind.group
-    vector = llvm_type(kind.element, width)
+    align = min(64, tiles.width * kind.group_bytes)
     lanes = []
-    for v in range(len(held[0])):
+    for v in range(tile.vectors):
         offset = (u * tiles.lane_size + v * tiles.width) * kind.group_bytes
         pointer = e.memory.advance(lane_step, Reg("i64", 0, str(offset)), 1)
-        align = min(64, tiles.width * kind.group_bytes)
-        lanes.append(e.f.emit(kind.element, width, f"load {vector}, ptr {pointer.text}, align {align}", depth))
+        text = f"load {llvm_type(kind.element, width)}, ptr {pointer.text}, align {align}"
+        lanes.append(e.f.emit(kind.element, width, text, e.f.depth))
+    return lanes
+
+
+def _interleaved(e: Evaluator, product: Product, tile: Tile, lane_step: Reg, u: int) -> list[Reg]:
+    """Return the lane vectors of group `u` from the rows that the table names, one row per value of the group."""
+    kind, width = product.kind, product.tiles.width
+    size = storage_bytes(kind.element)
+    rows = []
+    for g in range(kind.group):
+        place = e.memory.advance(lane_step, Reg("i64", 0, str((u * kind.group + g) * POINTER_BYTES)), 1)
+        row = e.f.emit("ptr", 0, f"load ptr, ptr {place.text}, align {POINTER_BYTES}", e.f.depth)
+        rows.append(e.memory.advance(row, tile.lane_base, size))
+    vector = llvm_type(kind.element, width)
+    lanes = []
+    for v in range(tile.vectors):
+        parts = []
+        for row in rows:
+            place = e.memory.advance(row, Reg("i64", 0, str(v * width * size)), 1)
+            parts.append(e.f.emit(kind.element, width, f"load {vector}, ptr {place.text}, align {size}", e.f.depth))
+        pairs = [pick for lane in range(width) for pick in (lane, width + lane)]
+        lanes.append(e.k.shuffle(parts[0], parts[1], pairs) if kind.group == PAIR else parts[0])
+    return lanes
+
+
+def _step(
+    e: Evaluator, product: Product, held: list[list[Reg]], lanes: list[Reg], place: tuple[list[Reg], int]
+) -> list[list[Reg]]:
+    """Return the accumulators after one group along k."""
+    kind, tiles, broadcast = product.kind, product.tiles, product.broadcast
+    row_steps, u = place
+    depth = e.f.depth
+    width = tiles.width * kind.group
     is_pair = kind.group == PAIR
     group = "i32" if is_pair else kind.element
     after = []

@@ -2,8 +2,8 @@
 
 Values that are computed from each other elementwise form a group and share one answer, found by
 votes: memory votes for its contiguous dimension, a reduction of dot products for the other
-dimension (it then runs down registers, without shuffles), a dot whose left operand is computed
-for the orientation that the operand has.
+dimension (it then runs down registers, without shuffles), a dot for the rows of its right operand
+where they are loaded as they lie, else for the orientation of an operand that is computed.
 """
 
 from collections import defaultdict
@@ -118,7 +118,16 @@ class Layout:
             self._add(op.result, rank - 2, 10.0 * weight)
         elif self._root(right) in self._has_dot and self.lane(right) == rank - 1:
             self._add(op.result, rank - 1, 10.0 * weight)
+        if self._is_in_rows(right):
+            # Its rows are lane vectors as they lie, which a copy would only repeat.
+            self._add(op.result, rank - 1, 12.0 * weight)
         self._add(op.result, rank - 1, 0.5 * weight)
+
+    def _is_in_rows(self, value: Value) -> bool:
+        op = value.op
+        if op is None or op.name != "tt.load":
+            return False
+        return self.facts.contiguous_dim(op.operands[0]) == len(value.shape) - 1
 
     def _add(self, value: Value, dim: int, weight: float) -> None:
         if len(value.shape) > 1 and value.shape[dim] > 1:

@@ -3,12 +3,12 @@
 from typing import cast
 
 from kernelwright.compiler.codegen import elementwise
-from kernelwright.compiler.codegen.ahead import Ahead, Fetch, rows_ahead
+from kernelwright.compiler.codegen.ahead import POINTER_BYTES, Ahead, Fetch, rows_ahead
 from kernelwright.compiler.codegen.analysis import is_zero_constant
 from kernelwright.compiler.codegen.dot import (
-    ACCUMULATORS,
     Broadcast,
     DotType,
+    LaneSide,
     Product,
     Tiles,
     dot_type,
@@ -26,6 +26,8 @@ from kernelwright.core.errors import UnsupportedOpError
 
 # With narrower registers a dot is bound by arithmetic, and the copy it saves is cheap.
 MIN_TABLE_VECTOR_BYTES = 32
+# With more rows to multiply with, a packed copy pays: each tile of the result reads the lane side again.
+MOST_UNPACKED_ROWS = 32
 
 
 class Products:
@@ -51,22 +53,22 @@ class Products:
         lane_size = op.result.shape[lane_dim]
         lane_side, other_side = (left, right) if lane_dim == 0 else (right, left)
         lane_k, other_k = (1, 0) if lane_dim == 0 else (0, 1)
-        packed = self.packed(lane_side, lane_k, kind.group, kind.element)
-        broadcast = self.broadcast(other_side, other_k, kind.group, kind.element)
         tiles = Tiles(
             vector_width(kind, lane_size, self.e.k.features),
             lane_size,
             columns if lane_dim == 0 else rows,
             depth // kind.group,
         )
+        lanes = self._lane_side(lane_side, lane_k, kind, tiles)
+        broadcast = self.broadcast(other_side, other_k, kind.group, kind.element)
         initial = None if is_zero_constant(start) else start
         out = self._dot_target(op, lane_dim, kind.accumulator)
         if initial is not None:
             pending = Pending(op.result.shape, lane_dim)
             self.low.settle(initial, lane_dim, pending)
             self._keep_dear_vectors(pending)
-        fetch = self._fetch(tiles.rows)
-        write_dot(self.e, Product(kind, tiles, packed, broadcast, initial, out, lane_dim, fetch))
+        fetch = self._fetch(op)
+        write_dot(self.e, Product(kind, tiles, lanes, broadcast, initial, out, lane_dim, fetch))
         self.e.buffers[-1][op.result] = out
 
     def _keep_dear_vectors(self, pending: Pending) -> None:
@@ -75,17 +77,23 @@ class Products:
             if len(value.shape) == 1 and self.e.buffer_of(value) is None and self.low.cost(value, value.shape) >= DEAR:
                 self.low.require(value)
 
-    def _fetch(self, rows: int) -> Fetch | None:
-        """Return the prefetches to interleave with a dot of `rows` rows, None when there are none."""
+    def _fetch(self, op: Op) -> Fetch | None:
+        """Return the prefetches to interleave with a dot, None when there are none.
+
+        The loads of a loop are shared out over its dots, so that none has to wait for the memory of all.
+        """
         loop = self.low.loops[-1] if self.low.loops else None
         if loop is None or self.e.memory.checked or self.low.position[-1][0] is not loop.body:
             return None
-        found = rows_ahead(self.e, loop, rows, self._fetched)
+        left = rows_ahead(self.e, loop, self._fetched)
+        dots = [other for other in loop.body.ops if other.name == op.name]
+        found = left[: -(-len(left) // (len(dots) - dots.index(op)))]
         if not found:
             return None
         self._fetched.update(item.load for item in found)
-        tables = tuple(self.low.scratch.pointer(8 * ACCUMULATORS) for _ in found)
-        return Fetch(Ahead(self.e, loop), tuple(found), tables)
+        tables = tuple(self.low.scratch.pointer(POINTER_BYTES * item.count) for item in found)
+        cursors = tuple(self.low.scratch.pointer(8) for _ in found)
+        return Fetch(Ahead(self.e, loop), tuple(found), tables, cursors)
 
     def _dot_target(self, op: Op, lane_dim: int, accumulator: str) -> Buffer:
         """Return where the result goes: over the accumulator's buffer if nobody else reads that."""
@@ -140,6 +148,14 @@ class Products:
             self.packed(value, k, kind.group, kind.element)
         else:
             self.broadcast(value, k, kind.group, kind.element)
+
+    def _lane_side(self, value: Value, k: int, kind: DotType, tiles: Tiles) -> LaneSide:
+        key = (value, f"lanes {k} {kind.group} {kind.element}")
+        if tiles.rows <= MOST_UNPACKED_ROWS and tiles.width > 1 and self._known_pack(key) is None:
+            table = self._row_table(value, 1 - k, kind.element)
+            if table is not None:
+                return LaneSide(table, is_table=True)
+        return LaneSide(self.packed(value, k, kind.group, kind.element))
 
     def packed(self, value: Value, k: int, group: int, element: str) -> str:
         """Return a pointer to `value` packed for the lane side of a dot; made once per value and scope."""
