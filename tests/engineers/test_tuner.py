@@ -77,10 +77,11 @@ def test_the_model_knows_what_dead_tiles_and_shared_heads_are_worth() -> None:
 
 
 def test_regimes_of_hidden_lengths_fall_back_to_the_nearest_entry() -> None:
-    assert regime_of([4, 4], [9000, 3000], 4, 128, -1) == "few/128"
-    assert regime_of([700, 1, 1, 0], [0, 50, 60, 70], 4, 128, -1) == "ragged/128"
-    assert regime_of([500], [0], 4, 192, -1) == "cold/256"
-    assert regime_of([64], [4096], 4, 64, 128) == "hit/64w"
+    assert regime_of([4, 4], [9000, 3000], 4, 128, -1, 2) == "few/128"
+    assert regime_of([700, 1, 1, 0], [0, 50, 60, 70], 4, 128, -1, 2) == "ragged/128"
+    assert regime_of([500], [0], 4, 192, -1, 2) == "cold/256"
+    assert regime_of([64], [4096], 4, 64, 128, 2) == "hit/64w"
+    assert regime_of([64], [4096], 1, 64, -1, 1) == "hit/64qm"
     table = {"cold/128": 1, "few/256": 2}
     assert (nearest("few/128", table, 0), nearest("hit/256", table, 0), nearest("hit/64", table, 0)) == (2, 2, 0)
 

@@ -24,7 +24,8 @@ class LibraryProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},
+            # Huge pages for its tensors, which candidates have too.
+            env={**os.environ, "PYTHONWARNINGS": "ignore", "THP_MEM_ALLOC_ENABLE": "1"},
         )
 
     def __enter__(self) -> "LibraryProcess":

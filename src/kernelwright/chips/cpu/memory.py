@@ -1,5 +1,6 @@
 """Memory for a plan's buffers: fresh addresses, poison, guards on both sides."""
 
+import contextlib
 import ctypes
 import mmap
 from collections.abc import Sequence
@@ -23,6 +24,10 @@ class Block:
 
     def __init__(self, size_bytes: int) -> None:
         pages = mmap.mmap(-1, size_bytes)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            # Whether scattered rows miss the TLB should not depend on what the system had free.
+            with contextlib.suppress(OSError):
+                pages.madvise(mmap.MADV_HUGEPAGE)
         self.view: Bytes = np.frombuffer(pages, dtype=np.uint8)
         self.address = int(self.view.ctypes.data)
 

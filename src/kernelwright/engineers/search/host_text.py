@@ -76,7 +76,9 @@ HEAD = """\
 """
 
 CHOICE_ONE = "TILES"
-CHOICE_BY_REGIME = "nearest(regime_of(lengths, prefixes, group, dq, window), TILES, OTHERWISE)"
+CHOICE_BY_REGIME = (
+    "nearest(\n        regime_of(lengths, prefixes, group, dq, window, k_buffer.element_size()), TILES, OTHERWISE\n    )"
+)
 
 SHARED = """\
     shared = (

@@ -12,7 +12,7 @@ from kernelwright.engineers.search.trials import Trial, best_of, measured_alike,
 from kernelwright.engineers.search.tuner import first_tiles, propose, space_of
 
 # Evaluations of one architecture before a change of it is due: one set of tiles, tiles by regime.
-_TUNE_COMMON, _TUNE_REGIMES = 2, 4
+_TUNE_COMMON, _TUNE_REGIMES = 2, 3
 # While tuning helps, a move must promise as much; in a stall, also one that the rough model slightly doubts is tried.
 _HELPS, _WORTH_IN_STALL = 1.01, 0.9
 # Progress is what these last evaluations brought.
@@ -53,17 +53,15 @@ def next_step(
 
 
 def _first_steps(scenes: Sequence[Scene], rates: Rates, trials: Sequence[Trial]) -> Step | None:
-    start = Architecture()
     if not trials:
-        return Step(
-            Design(start, best_common_tiles(start, scenes, rates)),
-            "start: two stages, empty tiles return at once",
-            True,
-        )
+        plain = Architecture()
+        common = Design(plain, best_common_tiles(plain, scenes, rates))
+        start = designed(plain.changed(per_regime=True), common, trials, scenes, rates)
+        return Step(start, "start: two stages, empty tiles return at once, tiles by regime", True)
     found = repaired(trials[-1], trials)
     if found is not None:
         reason, architecture = found
-        return Step(Design(architecture, trials[-1].design.tiles), f"repair: {reason}", True)
+        return Step(replace(trials[-1].design, architecture=architecture), f"repair: {reason}", True)
     smallest = Tiles(block_rows=16, block_keys=32, block_new=32, block_edge=32)
     tried = {(t.design.architecture, t.design.tiles) for t in trials}
     for architecture in dict.fromkeys(t.design.architecture for t in trials):

@@ -3,11 +3,13 @@
 from typing import Any
 
 
-def regime_of(lengths: Any, prefixes: Any, group: int, width: int, window: int) -> str:
-    """Return the regime key, such as 'few/128', of a call.
+def regime_of(lengths: Any, prefixes: Any, group: int, width: int, window: int, pool_bytes: int) -> str:
+    """Return the regime key of a call, such as 'few/128': kind and width, then what sets it apart.
+
+    w: a window, q: a pool of one byte an element, m: as many KV heads as query heads.
 
     `lengths` new tokens and `prefixes` cached tokens of each request, `group` query heads of one KV
-    head, `width` of a key, `window` the sliding window or a value <= 0.
+    head, `width` of a key, `window` the sliding window or a value <= 0, `pool_bytes` of an element of the pool.
     """
     longest, total, cached = max(lengths), sum(lengths), sum(prefixes)
     requests = sum(1 for n in lengths if n > 0)
@@ -22,7 +24,8 @@ def regime_of(lengths: Any, prefixes: Any, group: int, width: int, window: int) 
     else:
         kind = "chunk"
     size = 64 if width <= 64 else 128 if width <= 128 else 256 if width <= 256 else 576
-    return kind + "/" + str(size) + ("w" if window > 0 else "")
+    marks = ("w" if window > 0 else "") + ("q" if pool_bytes == 1 else "") + ("m" if group == 1 else "")
+    return kind + "/" + str(size) + marks
 
 
 def nearest(key: str, table: Any, default: Any) -> Any:

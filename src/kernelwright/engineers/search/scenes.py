@@ -46,9 +46,10 @@ def _scene(workload: Workload) -> Scene:
     heads, kv_heads = _number(params, "q_heads"), _number(params, "kv_heads")
     width, window = _number(params, "qk_width"), _number(params, "window", -1)
     tree = bool(params.get("tree", False))
+    pool_bytes = 1 if str(params.get("pool_dtype", "bf16")).startswith("f8") else 2
     return Scene(
         name=workload.name,
-        key=regime_of(lengths, prefixes, heads // kv_heads, width, window),
+        key=regime_of(lengths, prefixes, heads // kv_heads, width, window, pool_bytes),
         lengths=lengths,
         prefixes=prefixes,
         heads=heads,
