@@ -12,7 +12,7 @@ from kernelwright.judge.course import Progress
 from kernelwright.judge.judgement import CandidateJudge, Judged
 from kernelwright.judge.library import LibraryProcess
 from kernelwright.judge.statistics import Paired, abba_schedule, paired_of_schedule, summarise
-from kernelwright.judge.timing import BLOCKS
+from kernelwright.judge.timing import DECIDING_BLOCKS
 from kernelwright.problems.contract import LoadedProblem
 
 
@@ -59,7 +59,8 @@ def compare_plans(
         chosen = stages.choose_options(station, baselines, judged.cases)
         for plan, case in zip(chosen, judged.cases, strict=True):
             stages.check_answers(station, plan, case, problem, None)
-        pairs = stages.time_plans(station, chosen, judged.plans, judged.cases, stages.Stopwatch())
+        watch = stages.Stopwatch()
+        pairs = stages.time_plans(station, chosen, judged.plans, judged.cases, watch, DECIDING_BLOCKS)
     except stages.FirstFailure as failure:
         place = failure.workload.name if failure.workload else "every workload"
         raise HarnessError(f"baseline '{name}' must pass on {place}: {failure.fault.reason}") from None
@@ -71,12 +72,12 @@ def compare_library(judge: CandidateJudge, problem: LoadedProblem, judged: Judge
 
     The library runs in a process of its own, with the same threads and cores, idle while the candidate runs.
     """
-    pairs, notes = [], []
+    pairs, notes, schedule = [], [], abba_schedule(DECIDING_BLOCKS)
     with LibraryProcess(problem.name) as library:
         for number, (plan, case) in enumerate(zip(judged.plans, judged.cases, strict=True)):
             progress(f"library: {number + 1} of {len(judged.cases)}")
             notes.append(library.prepare(case.workload, case.seed))
-            times = [library.time() if item == 0 else _one_call(judge, plan, case) for item in abba_schedule(BLOCKS)]
+            times = [library.time() if item == 0 else _one_call(judge, plan, case) for item in schedule]
             pairs.append(paired_of_schedule(times))
     return _comparison("library", pairs, judged.cases, notes)
 

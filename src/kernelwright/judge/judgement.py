@@ -13,6 +13,7 @@ from kernelwright.judge import stages
 from kernelwright.judge.cases import Case, CaseMaker
 from kernelwright.judge.course import Baseline, Course, Sessions, put_cases
 from kernelwright.judge.statistics import summarise
+from kernelwright.judge.timing import DECIDING_BLOCKS
 from kernelwright.judge.verdict_form import failed_verdict
 from kernelwright.problems.contract import LoadedProblem
 from kernelwright.sandbox import advise, check_source
@@ -79,7 +80,8 @@ class CandidateJudge:
             plans = self._accepted.get(best.sha256)
             if plans is None:
                 plans = stages.choose_options(self.station(), self.plans_of(best.source), judged.cases)
-            pairs = stages.time_plans(self.station(), plans, judged.plans, judged.cases, stages.Stopwatch(self._limits))
+            watch = stages.Stopwatch(self._limits)
+            pairs = stages.time_plans(self.station(), plans, judged.plans, judged.cases, watch, DECIDING_BLOCKS)
         except (HarnessError, stages.FirstFailure) as error:
             progress(f"no comparison with the best: {error}")
             return None

@@ -16,7 +16,7 @@ from kernelwright.core.protocols import Capture, ChipSession
 from kernelwright.judge.cases import Case
 from kernelwright.judge.plan_check import check_plan
 from kernelwright.judge.statistics import Paired
-from kernelwright.judge.timing import fastest_options, time_in_turn
+from kernelwright.judge.timing import BLOCKS, fastest_options, time_in_turn
 from kernelwright.problems.contract import ErrorReport, LoadedProblem
 
 T = TypeVar("T")
@@ -164,14 +164,14 @@ def time_plans(
     plans: Sequence[LaunchPlan],
     cases: Sequence[Case],
     watch: Stopwatch,
+    blocks: int = BLOCKS,
 ) -> tuple[Paired, ...]:
     """Return the times of each workload, baseline and candidate in turn."""
     pairs = []
     for base, plan, case in zip(baselines, plans, cases, strict=True):
         watch.require_time(case.workload)
-        pairs.append(
-            require(time_in_turn(station.session, base, plan, case.key, station.limits.launch_s), case.workload)
-        )
+        times = time_in_turn(station.session, base, plan, case.key, station.limits.launch_s, blocks)
+        pairs.append(require(times, case.workload))
     return tuple(pairs)
 
 

@@ -8,8 +8,9 @@ from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.protocols import ChipSession
 from kernelwright.judge.statistics import Paired, abba_schedule, paired_of_schedule
 
-# Blocks of A B B A for each workload; fixed, the same for every candidate.
-BLOCKS = 3
+# Blocks of A B B A for each workload; fixed, the same for every candidate. More where two kernels that are
+# nearly equal are told apart, and for the figures that a run ends with.
+BLOCKS, DECIDING_BLOCKS = 3, 8
 _OPTION_ROUNDS = 2
 
 

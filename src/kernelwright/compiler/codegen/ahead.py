@@ -114,7 +114,8 @@ class Ahead(Evaluator):
 class Fetch:
     """Prefetches that ride along with a dot.
 
-    `tables` holds a table of row pointers for each load, `cursors` a counter of the prefetches done so far.
+    For each load `tables` holds a table of row pointers, `cursors` the number of shares fetched so far and of the
+    last row. That number is not in the code, so dots that differ in it alone are one function.
     """
 
     ahead: Ahead
@@ -127,6 +128,8 @@ class Fetch:
         for item, table, cursor in zip(self.rows, self.tables, self.cursors, strict=True):
             self.ahead.write_table(item, table)
             self.ahead.f.line(f"store i64 0, ptr {cursor}, align 8")
+            last = self.ahead.memory.advance(Reg("ptr", 0, cursor), Reg("i64", 0, "8"), 1)
+            self.ahead.f.line(f"store i64 {item.count - 1}, ptr {last.text}, align 8")
 
     def write(self, e: Evaluator, turns: int) -> None:
         """Write the share of one of `turns` equal parts of the dot.
@@ -140,7 +143,9 @@ class Fetch:
             following = e.k.op("add", number, Reg("i64", 0, "1"))
             e.f.line(f"store i64 {following.text}, ptr {cursor}, align 8")
             shares = Reg("i64", 0, str(item.lines // share))
-            row = e.k.call("umin", e.k.op("udiv", number, shares), Reg("i64", 0, str(item.count - 1)))
+            place = e.memory.advance(Reg("ptr", 0, cursor), Reg("i64", 0, "8"), 1)
+            last = e.f.emit("i64", 0, f"load i64, ptr {place.text}, align 8", e.f.depth)
+            row = e.k.call("umin", e.k.op("udiv", number, shares), last)
             line = e.k.op("urem", number, shares)
             start = e.memory.advance(Reg("ptr", 0, table), row, POINTER_BYTES)
             pointer = e.f.emit("ptr", 0, f"load ptr, ptr {start.text}, align {POINTER_BYTES}", e.f.depth)

@@ -16,9 +16,10 @@ from kernelwright.compiler.codegen.values import Buffer, Index, Lane, storage_by
 from kernelwright.compiler.features import HostFeatures
 from kernelwright.compiler.ir import Value
 
-ACCUMULATORS = 24
+# Half of the vector registers hold accumulators. Powers of two: tiles then divide evenly, and a dot needs the code of
+# one tile only.
 VECTORS = 4
-UNROLLED_STEPS = 4
+UNROLLED_STEPS = 2
 # bf16 values that one dot-product instruction takes per lane; a pair travels as one i32.
 PAIR = 2
 # Row pointers of a tile stay in registers, of which there are few.
@@ -119,34 +120,21 @@ def vector_width(kind: DotType, lane_size: int, features: HostFeatures) -> int:
     return min(full, lane_size)
 
 
-def vectors_of(tiles: Tiles, is_table: bool) -> int:
-    """Return how many lane vectors a register tile has.
+def accumulators(features: HostFeatures) -> int:
+    """Return how many vector registers hold accumulators."""
+    return 16 if features.has_avx512 or features.arch == "aarch64" else 8
+
+
+def vectors_of(tiles: Tiles, is_table: bool, most_held: int) -> int:
+    """Return how many lane vectors a register tile has, of at most `most_held` accumulators.
 
     Rows that are interleaved on the way are best read by few tiles, so there a tile takes as many rows as it can.
     """
     count = tiles.lane_size // tiles.width
     most = min(VECTORS, count)
-    while is_table and most > 1 and most * tiles.rows > ACCUMULATORS:
+    while is_table and most > 1 and most * tiles.rows > most_held:
         most //= 2
     return most
-
-
-def row_split(rows: int, vectors: int, is_table: bool) -> list[tuple[int, int, int]]:
-    """Return (first row, end row, rows per tile) runs that cover `rows` with nearly equal tiles."""
-    most = max(1, ACCUMULATORS // vectors)
-    if is_table:
-        most = min(most, TABLE_ROWS)
-    if rows <= most:
-        return [(0, rows, rows)]
-    tiles = -(-rows // most)
-    small = rows // tiles
-    big_count = rows - small * tiles
-    runs = []
-    if big_count:
-        runs.append((0, big_count * (small + 1), small + 1))
-    if small:
-        runs.append((big_count * (small + 1), rows, small))
-    return runs
 
 
 def write_dot(e: Evaluator, product: Product) -> None:
@@ -154,20 +142,30 @@ def write_dot(e: Evaluator, product: Product) -> None:
     e.forget()
     tiles, fetch = product.tiles, product.fetch
     count = tiles.lane_size // tiles.width
-    vectors = vectors_of(tiles, product.lanes.is_table)
+    held = accumulators(e.k.features)
+    vectors = vectors_of(tiles, product.lanes.is_table, held)
+    rows = min(tiles.rows, max(1, held // vectors), TABLE_ROWS if product.broadcast.is_table else held)
+    turns = (tiles.rows // rows) * (count // vectors) * (tiles.groups // _unroll(tiles))
+    groups = _groups(e, tiles)
     if fetch is not None:
         fetch.start()
-    for first, end, per_tile in row_split(tiles.rows, vectors, product.broadcast.is_table):
-        with e.loop(first, end, per_tile) as row:
-            e.forget()
-            with e.f.outlined(), e.loop(0, count, vectors) as lane_tile:
-                lane_base = e.times(lane_tile, tiles.width)
-                # In a function of its own the row is an argument, known before any loop.
-                _write_tile(e, product, Tile(lane_base, Reg("i64", 0, row.text), vectors, per_tile))
-            e.forget()
+    with e.loop(0, tiles.rows, rows) as row:
+        e.forget()
+        with e.f.outlined(), e.loop(0, count, vectors) as lane_tile:
+            lane_base = e.times(lane_tile, tiles.width)
+            # In a function of its own the row is an argument, known before any loop.
+            _write_tile(e, product, Tile(lane_base, Reg("i64", 0, row.text), vectors, rows), groups, turns)
+        e.forget()
 
 
-def _write_tile(e: Evaluator, product: Product, tile: Tile) -> None:
+def _groups(e: Evaluator, tiles: Tiles) -> int | Reg:
+    """Return where the loop along k ends: in a register, so that dots which differ in it alone are one function."""
+    if tiles.groups <= _unroll(tiles):
+        return tiles.groups
+    return Reg("i64", 0, e.f.emit("i64", 0, f"add i64 0, {tiles.groups}", e.f.depth).text)
+
+
+def _write_tile(e: Evaluator, product: Product, tile: Tile, groups: int | Reg, turns: int) -> None:
     kind, tiles, broadcast = product.kind, product.tiles, product.broadcast
     slots = [[_start(e, product, tile, r, v) for v in range(tile.vectors)] for r in range(tile.rows)]
     lanes_start = Reg("ptr", 0, product.lanes.pointer)
@@ -175,12 +173,12 @@ def _write_tile(e: Evaluator, product: Product, tile: Tile) -> None:
         lanes_start = e.memory.advance(lanes_start, tile.lane_base, kind.group_bytes)
     starts = _row_starts(e, broadcast, tile.row, tile.rows)
     unroll = _unroll(tiles)
-    with e.loop(0, tiles.groups, unroll) as step:
+    with e.loop(0, groups, unroll) as step:
         size = kind.group * POINTER_BYTES if product.lanes.is_table else tiles.lane_size * kind.group_bytes
         lane_step = e.memory.advance(lanes_start, step, size)
         row_steps = [e.memory.advance(start, step, broadcast.step_bytes) for start in starts]
         if product.fetch is not None:
-            product.fetch.write(e, _turns(product, tile.vectors))
+            product.fetch.write(e, turns)
         held = [[_read(e, product, slot) for slot in line] for line in slots]
         for u in range(unroll):
             lanes = _lanes(e, product, tile, lane_step, u)
@@ -191,14 +189,6 @@ def _write_tile(e: Evaluator, product: Product, tile: Tile) -> None:
     for r, line in enumerate(slots):
         for v, slot in enumerate(line):
             e.memory.buffer_store(product.out, _place(e, product, tile, r, v), _read(e, product, slot))
-
-
-def _turns(product: Product, vectors: int) -> int:
-    """Return how often the innermost loop of a dot runs in all."""
-    tiles = product.tiles
-    runs = row_split(tiles.rows, vectors, product.broadcast.is_table)
-    row_tiles = sum((end - first) // per_tile for first, end, per_tile in runs)
-    return row_tiles * (tiles.lane_size // tiles.width // vectors) * (tiles.groups // _unroll(tiles))
 
 
 def _unroll(tiles: Tiles) -> int:

@@ -49,8 +49,8 @@ class Evaluator:
     # --- scopes
 
     @contextmanager
-    def loop(self, start: int, stop: int, step: int) -> Iterator[Reg]:
-        """Write a counted loop; what is evaluated in it is forgotten behind it."""
+    def loop(self, start: int, stop: int | Reg, step: int) -> Iterator[Reg]:
+        """Write a counted loop of at least one round; what is evaluated in it is forgotten behind it."""
         depth = self.f.depth
         with self.f.loop(start, stop, step) as index:
             yield index

@@ -92,7 +92,7 @@ class Products:
             return None
         self._fetched.update(item.load for item in found)
         tables = tuple(self.low.scratch.pointer(POINTER_BYTES * item.count) for item in found)
-        cursors = tuple(self.low.scratch.pointer(8) for _ in found)
+        cursors = tuple(self.low.scratch.pointer(16) for _ in found)
         return Fetch(Ahead(self.e, loop), tuple(found), tables, cursors)
 
     def _dot_target(self, op: Op, lane_dim: int, accumulator: str) -> Buffer:

@@ -149,12 +149,12 @@ class FunctionText:
         self.places[level] = rest
 
     @contextmanager
-    def loop(self, start: int, stop: int, step: int) -> Iterator[Reg]:
-        """Write a counted loop with constant bounds around the code of the with-body.
+    def loop(self, start: int, stop: int | Reg, step: int) -> Iterator[Reg]:
+        """Write a counted loop around the code of the with-body, which runs at least once.
 
         Yields the i64 index, one level deeper; a single round is no loop and yields a literal.
         """
-        if start + step >= stop:
+        if isinstance(stop, int) and start + step >= stop:
             yield Reg("i64", 0, str(start), self.depth)
             return
         slot = self.alloca("i64", "i")
@@ -166,7 +166,7 @@ class FunctionText:
         yield index
         following = self.emit("i64", 0, f"add nuw nsw i64 {index.text}, {step}", self.depth)
         self.line(f"store i64 {following.text}, ptr {slot}")
-        again = self.emit("i1", 0, f"icmp ult i64 {following.text}, {stop}", self.depth)
+        again = self.emit("i1", 0, f"icmp ult i64 {following.text}, {getattr(stop, 'text', stop)}", self.depth)
         after = self.new_block("after")
         self.places[-1].end = f"br i1 {again.text}, label %{body.name}, label %{after.name}"
         self.places.pop()

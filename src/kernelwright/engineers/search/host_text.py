@@ -71,14 +71,13 @@ HEAD = """\
     windowed = sliding_window_size is not None and sliding_window_size > -1
     window = sliding_window_size if windowed else -1
     scale = sm_scale if sm_scale is not None else 1.0 / math.sqrt(dq)
+    pool_bytes = k_buffer.element_size()
     rows, keys, new, edge, split, several, warps, stages = $choice
     part = sums = q_extend
 """
 
 CHOICE_ONE = "TILES"
-CHOICE_BY_REGIME = (
-    "nearest(\n        regime_of(lengths, prefixes, group, dq, window, k_buffer.element_size()), TILES, OTHERWISE\n    )"
-)
+CHOICE_BY_REGIME = "nearest(regime_of(lengths, prefixes, group, dq, window, pool_bytes), TILES, OTHERWISE)"
 
 SHARED = """\
     shared = (
