@@ -10,7 +10,7 @@ from kernelwright.judge.statistics import Paired, abba_schedule, paired_of_sched
 
 # Blocks of A B B A for each workload; fixed, the same for every candidate. More where two kernels that are
 # nearly equal are told apart, and for the figures that a run ends with.
-BLOCKS, DECIDING_BLOCKS = 3, 8
+BLOCKS, DECIDING_BLOCKS = 5, 8
 _OPTION_ROUNDS = 2
 
 

@@ -71,9 +71,11 @@ def _choices(architecture: Architecture, scene: Scene) -> Iterator[Tiles]:
     splits = [s for s in SPLIT_CHOICES if s < longest] if architecture.prefix == "split" else []
     for rows in ROWS_CHOICES:
         for keys in KEYS_CHOICES:
-            plain = Tiles(block_rows=rows, block_keys=keys, block_new=min(keys, rows), block_edge=min(keys, rows))
-            yield plain
-            yield from (replace(plain, split_keys=split) for split in splits if split >= keys)
+            new = min(keys, rows)
+            for edge in sorted({min(new, 16), min(new, 32), new}) if architecture.loops == "apart" else [new]:
+                plain = Tiles(block_rows=rows, block_keys=keys, block_new=new, block_edge=edge)
+                yield plain
+                yield from (replace(plain, split_keys=split) for split in splits if split >= keys)
 
 
 def _pieces(
@@ -90,21 +92,31 @@ def _pieces(
     pieces = [min(step, cached - at) for at in range(0, cached, step)] if cached and step else [0]
     merge = len(pieces) * tiles.block_rows * scene.v_width * 4 / _MERGE_BYTES_PER_NS if len(pieces) > 1 else 0.0
     times = [_keys_ns(architecture, tiles, scene, rates, keys, 0) for keys in pieces]
-    times[-1] += _keys_ns(architecture, tiles, scene, rates, 0, new)
+    full = 0
+    if architecture.loops == "apart" and scene.window < 0:
+        full = (first_token + 1 if scene.causal else new) // tiles.block_new * tiles.block_new
+    times[-1] += _keys_ns(architecture, tiles, scene, rates, 0, new, full)
     return [rates.program_ns + merge / len(pieces) + time for time in times]
 
 
-def _keys_ns(architecture: Architecture, tiles: Tiles, scene: Scene, rates: Rates, cached: int, new: int) -> float:
-    """Return the time of one query tile over `cached` prefix keys and `new` new ones."""
+def _keys_ns(
+    architecture: Architecture, tiles: Tiles, scene: Scene, rates: Rates, cached: int, new: int, full: int = 0
+) -> float:
+    """Return the time of one query tile over `cached` prefix keys and `new` new ones, `full` of them without a mask."""
     rows = tiles.block_rows
     flops_per_key = 2.0 * rows * (scene.qk_width + scene.v_width)
     pointers = rates.dot_by.get("pointers", 1.0) if architecture.key_load == "transposed_pointers" else 1.0
     key_ns = flops_per_key / (rates.dot_rate(rows) * max(pointers, 0.01))
     key_ns += rows * (rates.exp2_ns if architecture.softmax == "exp2" else rates.exp_ns)
-    padded = -(-cached // tiles.block_keys) * tiles.block_keys + -(-new // tiles.block_new) * tiles.block_new
-    masked = padded if architecture.loops == "one" else min(padded, tiles.block_keys + tiles.block_new + rows)
-    steps = -(-cached // tiles.block_keys) + -(-new // tiles.block_new)
-    return padded * key_ns + masked * rows * rates.mask_ns + cached * 2 * rates.row_ns + steps * _STEP_NS
+    edge = min(tiles.block_edge, tiles.block_new) if architecture.loops == "apart" else tiles.block_new
+    steps = -(-cached // tiles.block_keys) + full // tiles.block_new + -(-(new - full) // edge)
+    edge_keys = -(-(new - full) // edge) * edge
+    cached_keys = -(-cached // tiles.block_keys) * tiles.block_keys
+    masked = edge_keys + (min(cached_keys, tiles.block_keys) if architecture.loops == "apart" else cached_keys + full)
+    # Each step reads the accumulator, scales it and writes it: about what a mask costs, for each of its elements.
+    step_ns = _STEP_NS + rows * scene.v_width * rates.mask_ns
+    padded = cached_keys + full + edge_keys
+    return padded * key_ns + masked * rows * rates.mask_ns + cached * 2 * rates.row_ns + steps * step_ns
 
 
 def _makespan(programs: Sequence[float], heads: int, rates: Rates) -> float:
