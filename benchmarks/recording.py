@@ -1,8 +1,12 @@
 """Where measured figures go: `benchmarks/results/NAME-DATE.json` with machine, versions and commit."""
 
+import importlib.util
 import json
 import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kernelwright.cli.machine import machine_facts, package_versions
@@ -34,6 +38,18 @@ def record_here(name: str, figures: dict) -> None:
     """Write figures that were measured now, on this machine, and say where."""
     content = {"commit": commit(), "machine": machine_facts(), "versions": package_versions(), **figures}
     print(f"wrote {record(name, None, content).relative_to(ROOT)}")
+
+
+def load_entry(source: str, entry: str) -> Callable[..., object]:
+    """Return the entry function of a candidate's source; Triton wants its kernels in a file."""
+    with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
+        file.write(source)
+    spec = importlib.util.spec_from_file_location(Path(file.name).stem, file.name)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return getattr(module, entry)
 
 
 def spread(values: list[float]) -> dict[str, float]:

@@ -24,8 +24,8 @@ class LibraryProcess:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            # Huge pages for its tensors, which candidates have too.
-            env={**os.environ, "PYTHONWARNINGS": "ignore", "THP_MEM_ALLOC_ENABLE": "1"},
+            # Huge pages, and a core for each thread, which candidates have too.
+            env={**os.environ, "PYTHONWARNINGS": "ignore", "THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "true"},
         )
 
     def __enter__(self) -> "LibraryProcess":

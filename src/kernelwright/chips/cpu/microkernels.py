@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 
 # Rows of the register block of the dot; its columns are `_columns()` vectors.
 ROWS = 6
-DEPTH = 256
+DEPTH = 64
 
 
 class Machine:
@@ -138,7 +138,7 @@ def dot_text(kind: str, lanes: int, columns: int) -> str:
         declaration = f"declare {vector} @llvm.x86.avx512bf16.dpbf16ps.512({vector}, {operand}, {operand})"
     else:
         declaration = f"declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})"
-    return f"{declaration}\ndefine i64 @dot(ptr %a, ptr %b, ptr %c, i64 %steps) {{{body}}}\n"
+    return f"{declaration}\ndefine i64 @dot(ptr %a, ptr %b, ptr %c, i64 %steps) align 64 {{{body}}}\n"
 
 
 def _multiply_add(kind: str, vector: str, operand: str, row: int, column: int) -> str:

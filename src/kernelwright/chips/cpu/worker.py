@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -33,6 +34,7 @@ from kernelwright.chips.cpu.program import (
 )
 from kernelwright.chips.cpu.rotation import Rotation
 from kernelwright.compiler import CompileOptions, MemoryFault, NativeKernel, compile_ttir
+from kernelwright.compiler.threads import pin_threads
 from kernelwright.core.codec import from_json, to_json
 from kernelwright.core.errors import CompileError, OverLimitError
 from kernelwright.core.fault import Fault
@@ -47,9 +49,10 @@ _MOST_KERNELS = 1024
 class Worker:
     """Keeps inputs and compiled plans; each public method answers one command with (reply, files)."""
 
-    def __init__(self, status: StatusPage, threads: int, llc_bytes: int, memory_bytes: int) -> None:
+    def __init__(self, status: StatusPage, cores: tuple[int, ...], llc_bytes: int, memory_bytes: int) -> None:
         self._status = status
-        self._threads = threads
+        self._cores = cores
+        self._threads = len(cores)
         self._store = Store(int(memory_bytes * _KEPT_SHARE))
         self._rotation = Rotation(self._store, llc_bytes, int(memory_bytes * _KEPT_SHARE))
         self._inputs: dict[str, dict[str, Bytes]] = {}
@@ -166,11 +169,12 @@ class Worker:
             places.setdefault(item, []).append(place)
         watched = {int(self._rng.choice(found)) for found in places.values()}
         times = []
-        for place, item in enumerate(schedule):
-            times.append(ready[item](self._threads, self._announce_launch))
-            self._status.write("idle")
-            if place in watched:
-                self._witnesses[plan_ids[item], inputs[item]] = ready[item].outputs()
+        with _pinned(self._cores):
+            for place, item in enumerate(schedule):
+                times.append(ready[item](self._threads, self._announce_launch))
+                self._status.write("idle")
+                if place in watched:
+                    self._witnesses[plan_ids[item], inputs[item]] = ready[item].outputs()
         try:
             for call, arrays in zip(ready, given, strict=True):
                 call.require_left_alone(arrays)
@@ -291,6 +295,22 @@ def _with_file(reply: dict[str, object], arrays: Sequence[tuple[str, Bytes]]) ->
     return {**reply, "outputs": layout}, file
 
 
+@contextmanager
+def _pinned(cores: tuple[int, ...]) -> Iterator[None]:
+    """Keep each thread on a core of its own: woken for a short launch, two may find themselves on the same one.
+
+    Only meanwhile: two sessions compile at the same time, and both would start on the first core.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    pin_threads(cores)
+    try:
+        yield
+    finally:
+        pin_threads([])
+
+
 def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
@@ -320,15 +340,16 @@ def _die_with_parent(pipe: int) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Serve commands until the parent goes away."""
-    channel_file, status_file, lifeline, threads, llc_bytes, memory_bytes, cores = arguments
+    channel_file, status_file, lifeline, llc_bytes, memory_bytes, names = arguments
+    cores = tuple(int(core) for core in names.split(","))
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, [int(core) for core in cores.split(",")])
+        os.sched_setaffinity(0, cores)
     threading.Thread(target=_die_with_parent, args=(int(lifeline),), daemon=True).start()
     limit = int(int(memory_bytes) * _MEMORY_SHARE)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     channel = Channel(socket.socket(fileno=int(channel_file)))
-    worker = Worker(StatusPage(int(status_file)), int(threads), int(llc_bytes), int(memory_bytes))
+    worker = Worker(StatusPage(int(status_file)), cores, int(llc_bytes), int(memory_bytes))
     while True:
         try:
             reply, files = _answer(worker, *channel.receive())

@@ -1,10 +1,10 @@
 """The register-blocked micro-kernel of `tl.dot`.
 
-One side of the product runs along vector lanes and is read from a packed copy, the other is
-broadcast from memory, one group of `k` values at a time: with bf16 dot products a group is a pair
-in 32 bits, else one f32. Accumulators stay in registers over the whole `k` loop. The result is
-kept with its lane side contiguous, so for attention scores with queries in lanes the softmax runs
-down registers, and the keys need no packing.
+One side of the product runs along vector lanes and is read from a packed copy, or from rows where
+they lie; the other is broadcast from memory, one group of `k` values at a time: with bf16 dot
+products a group is a pair in 32 bits, else one f32. Accumulators stay in registers over the whole
+`k` loop. The result is kept with its lane side contiguous, so for attention scores with queries in
+lanes the softmax runs down registers, and the keys need no packing.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ from kernelwright.compiler.codegen.values import Buffer, Index, Lane, storage_by
 from kernelwright.compiler.features import HostFeatures
 from kernelwright.compiler.ir import Value
 
-# Half of the vector registers hold accumulators. Powers of two: tiles then divide evenly, and a dot needs the code of
-# one tile only.
+# Lane vectors of a tile at most, and groups that its innermost loop takes at once.
 VECTORS = 4
 UNROLLED_STEPS = 2
 # bf16 values that one dot-product instruction takes per lane; a pair travels as one i32.
@@ -121,7 +120,10 @@ def vector_width(kind: DotType, lane_size: int, features: HostFeatures) -> int:
 
 
 def accumulators(features: HostFeatures) -> int:
-    """Return how many vector registers hold accumulators."""
+    """Return how many vector registers hold accumulators: half of them.
+
+    A power of two, as all sides are: tiles divide a dot evenly and the code of one tile is enough.
+    """
     return 16 if features.has_avx512 or features.arch == "aarch64" else 8
 
 
