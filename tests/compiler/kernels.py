@@ -64,6 +64,20 @@ def matmul(a, b, c, M, N, K, sam, sak, sbk, sbn, scm, scn, BM: tl.constexpr, BN:
 
 
 @triton.jit
+def weighted_rows(weights, table, indices, out, n, BM: tl.constexpr, BK: tl.constexpr, WIDTH: tl.constexpr):
+    rows = tl.arange(0, BM)
+    width = tl.arange(0, WIDTH)
+    acc = tl.zeros((BM, WIDTH), tl.float32)
+    for start in range(0, n, BK):
+        k = start + tl.arange(0, BK)
+        index = tl.load(indices + k, mask=k < n, other=0)
+        values = tl.load(table + index[:, None] * WIDTH + width[None, :], mask=(k < n)[:, None], other=0.0)
+        share = tl.load(weights + rows[:, None] * n + k[None, :], mask=(k < n)[None, :], other=0.0)
+        acc = tl.dot(share, values, acc)
+    tl.store(out + rows[:, None] * WIDTH + width[None, :], acc)
+
+
+@triton.jit
 def attention(q, k, v, out, scale, length, stride, CAUSAL: tl.constexpr, D: tl.constexpr, BM: tl.constexpr,
               BN: tl.constexpr):  # fmt: skip
     head = tl.program_id(1) * length * stride

@@ -8,6 +8,7 @@ import tempfile
 from types import TracebackType
 from typing import Any, cast
 
+from kernelwright.chips.cpu.host import load_host
 from kernelwright.core.codec import to_json
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.problem import Workload
@@ -19,7 +20,7 @@ class LibraryProcess:
     def __init__(self, problem: str) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "kernelwright.judge.library_worker", problem],
+            [sys.executable, "-m", "kernelwright.judge.library_worker", problem, ",".join(map(str, load_host().cores))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -13,6 +13,7 @@ from kernelwright.chips.cpu.host import Host, load_host
 from kernelwright.chips.cpu.measure import LIBRARY_REST_S
 from kernelwright.chips.cpu.rotation import copies_to_rotate
 from kernelwright.core.codec import from_json
+from kernelwright.core.errors import HarnessError
 from kernelwright.core.problem import Workload
 from kernelwright.judge.cases import NEEDLES
 from kernelwright.problems import load_problem
@@ -63,10 +64,16 @@ def _clone(inputs: Inputs) -> Inputs:
 
 def main(arguments: Sequence[str]) -> None:
     """Answer requests until the input ends."""
-    host = load_host()
+    cores = tuple(int(core) for core in arguments[1].split(","))
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, host.cores)
+        # OpenMP has put this thread on the first core by now, where this process would seem to have no other.
+        os.sched_setaffinity(0, cores)
+    host = load_host()
+    if host.cores != cores:
+        raise HarnessError(f"the library must have cores {cores}, it has {host.cores}")
     torch.set_num_threads(host.threads)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores[:1])
     problem = load_problem(arguments[0])
     caller: Caller | None = None
     for line in sys.stdin:
