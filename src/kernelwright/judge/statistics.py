@@ -47,6 +47,11 @@ class Summary:
         return max(abs(low - 1), abs(high - 1))
 
 
+def joined(pairs: Sequence[Paired]) -> Paired:
+    """Return the blocks of all `pairs`, in order."""
+    return Paired(np.concatenate([p.base for p in pairs]), np.concatenate([p.ours for p in pairs]))
+
+
 def abba_schedule(blocks: int) -> tuple[int, ...]:
     """Return the order of calls, 0 the baseline and 1 the candidate: A B B A, `blocks` times."""
     return (0, 1, 1, 0) * blocks

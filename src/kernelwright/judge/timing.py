@@ -11,15 +11,20 @@ from kernelwright.judge.statistics import Paired, abba_schedule, paired_of_sched
 # Blocks of A B B A for each workload; fixed, the same for every candidate. More where two kernels that are
 # nearly equal are told apart, and for the figures that a run ends with.
 BLOCKS, DECIDING_BLOCKS = 5, 8
+_WARM_UP = (0, 1)
 _OPTION_ROUNDS = 2
 
 
-def time_in_turn(
-    session: ChipSession, baseline: LaunchPlan, candidate: LaunchPlan, inputs: str, limit_s: float, blocks: int = BLOCKS
+def time_block(
+    session: ChipSession, baseline: LaunchPlan, candidate: LaunchPlan, inputs: str, limit_s: float
 ) -> Paired | Fault:
-    """Return the times of both plans on the inputs called `inputs`, in blocks of A B B A."""
-    times = session.time([baseline, candidate], [inputs, inputs], abba_schedule(blocks), limit_s)
-    return times if isinstance(times, Fault) else paired_of_schedule(times)
+    """Return the times of one block of A B B A on the inputs called `inputs`.
+
+    A call of each goes before and is not counted: it brings the code, but no input, back into the caches.
+    """
+    schedule = (*_WARM_UP, *abba_schedule(1))
+    times = session.time([baseline, candidate], [inputs, inputs], schedule, limit_s)
+    return times if isinstance(times, Fault) else paired_of_schedule(times[len(_WARM_UP) :])
 
 
 def fastest_options(session: ChipSession, plan: LaunchPlan, inputs: str, limit_s: float) -> LaunchPlan | Fault:
