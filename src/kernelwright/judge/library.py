@@ -20,7 +20,7 @@ class LibraryProcess:
     def __init__(self, problem: str) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "kernelwright.judge.library_worker", problem, ",".join(map(str, load_host().cores))],
+            [sys.executable, "-m", "kernelwright.judge.library_worker", problem, load_host().core_list],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

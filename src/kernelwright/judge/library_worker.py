@@ -1,7 +1,6 @@
 """The process behind `library.LibraryProcess`: one JSON request a line in, one JSON answer a line out."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -9,8 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from kernelwright.chips.cpu.host import Host, load_host
-from kernelwright.chips.cpu.measure import LIBRARY_REST_S
+from kernelwright.chips.cpu.host import LIBRARY_REST_S, Host, load_host, parse_cores, stay_on
 from kernelwright.chips.cpu.rotation import copies_to_rotate
 from kernelwright.core.codec import from_json
 from kernelwright.core.errors import HarnessError
@@ -64,16 +62,14 @@ def _clone(inputs: Inputs) -> Inputs:
 
 def main(arguments: Sequence[str]) -> None:
     """Answer requests until the input ends."""
-    cores = tuple(int(core) for core in arguments[1].split(","))
-    if hasattr(os, "sched_setaffinity"):
-        # OpenMP has put this thread on the first core by now, where this process would seem to have no other.
-        os.sched_setaffinity(0, cores)
+    cores = parse_cores(arguments[1])
+    # OpenMP has put this thread on the first core by now, where this process would seem to have no other.
+    stay_on(cores)
     host = load_host()
     if host.cores != cores:
         raise HarnessError(f"the library must have cores {cores}, it has {host.cores}")
     torch.set_num_threads(host.threads)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores[:1])
+    stay_on(cores[:1])
     problem = load_problem(arguments[0])
     caller: Caller | None = None
     for line in sys.stdin:

@@ -18,7 +18,7 @@ class CpuChip:
         """Return what the system says of the processor."""
         host = self._host
         facts = (
-            ("cores", ",".join(str(core) for core in host.cores), "measured"),
+            ("cores", host.core_list, "measured"),
             ("last-level cache bytes", str(host.llc_bytes), "published"),
             ("memory bytes", str(host.memory_bytes), "published"),
         )

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ _CPU_FOLDER = Path("/sys/devices/system/cpu")
 _SUFFIX = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 # A last-level cache that the system does not report is taken as large, so that inputs are cold all the same.
 UNKNOWN_LLC_BYTES = 64 << 20
+# So long the library's threads may spin after a call, waiting for the next one, on cores that others want.
+LIBRARY_REST_S = 0.01
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,26 @@ class Host:
         return len(self.cores)
 
     @property
+    def core_list(self) -> str:
+        """Return the cores as processes of ours are told them; `parse_cores` reads it."""
+        return ",".join(str(core) for core in self.cores)
+
+    @property
     def identity(self) -> str:
         """Return a short name, equal on machines where measured peaks may be shared."""
         text = f"{self.model} {platform.machine()} {os.cpu_count()} {self.threads} {self.llc_bytes}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_cores(core_list: str) -> tuple[int, ...]:
+    """Return the cores that a `core_list` names."""
+    return tuple(int(core) for core in core_list.split(","))
+
+
+def stay_on(cores: Sequence[int]) -> None:
+    """Keep the calling thread on `cores`, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
 
 
 def load_host() -> Host:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,13 +16,12 @@ import numpy as np
 import torch
 
 from kernelwright.chips.cpu import microkernels
+from kernelwright.chips.cpu.host import LIBRARY_REST_S, parse_cores, stay_on
 from kernelwright.chips.cpu.triton_probes import compiled_dot, launch_ns
 from kernelwright.compiler.threads import pin_threads
 
 _WINDOW_S = 0.005
 _ROUNDS = 30
-# So long the library's threads may spin after a call, waiting for the next one, on cores that others want.
-LIBRARY_REST_S = 0.01
 # What takes longer than this for one call gets this many rounds.
 _LONG_CALL_S, _LONG_ROUNDS = 0.05, 4
 _STREAM_BYTES = 192 << 20
@@ -77,16 +76,11 @@ class Team:
     def __init__(self, cores: Sequence[int]) -> None:
         self.threads = len(cores)
         places = iter(cores)
-        self._pool = ThreadPoolExecutor(len(cores), initializer=lambda: _stay_on(places))
+        self._pool = ThreadPoolExecutor(len(cores), initializer=lambda: stay_on([next(places)]))
 
     def __call__(self, call: Callable[[int], object]) -> None:
         """Run `call(number)` for each thread and wait."""
         list(self._pool.map(call, range(self.threads)))
-
-
-def _stay_on(places: Iterator[int]) -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, [next(places)])
 
 
 def stream_tasks(machine: microkernels.Machine, team: Team) -> dict[str, Task]:
@@ -163,9 +157,9 @@ def _aligned(size_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
 
 def main(arguments: Sequence[str]) -> None:
     """Print every rate as one JSON object."""
-    cores = [int(core) for core in arguments[0].split(",")]
+    cores = parse_cores(arguments[0])
+    stay_on(cores)
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
         pin_threads(cores)
     torch.set_num_threads(len(cores))
     machine, team = microkernels.Machine(), Team(cores)

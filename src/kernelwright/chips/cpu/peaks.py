@@ -66,8 +66,7 @@ def measured_rates(host: Host) -> dict[str, dict[str, float]]:
     "dot bf16" and the like in floating-point operations per second, "stream" in bytes per second, "exp" in
     exponentials per second, "launch_ns" in ns. Raises HarnessError when measuring fails.
     """
-    cores = ",".join(str(core) for core in host.cores)
-    command = [sys.executable, "-m", "kernelwright.chips.cpu.measure", cores]
+    command = [sys.executable, "-m", "kernelwright.chips.cpu.measure", host.core_list]
     # Huge pages for torch's tensors and a core for each of its threads, as kernels have them.
     environment = {**os.environ, "THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "true"}
     try:

@@ -294,8 +294,7 @@ def _start(host: Host) -> _Process:
     status.write("idle")
     dead_end, lifeline = os.pipe()
     errors = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
-    cores = ",".join(str(core) for core in host.cores)
-    facts = [theirs.fileno(), page, dead_end, host.llc_bytes, host.memory_bytes, cores]
+    facts = [theirs.fileno(), page, dead_end, host.llc_bytes, host.memory_bytes, host.core_list]
     command = [sys.executable, "-m", "kernelwright.chips.cpu.worker", *(str(fact) for fact in facts)]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, pass_fds=(theirs.fileno(), page, dead_end)

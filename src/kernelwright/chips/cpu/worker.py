@@ -19,6 +19,7 @@ from typing import Any, cast
 import numpy as np
 
 from kernelwright.chips.cpu.channel import Channel, ChannelClosed, StatusPage, open_shared_file
+from kernelwright.chips.cpu.host import parse_cores, stay_on
 from kernelwright.chips.cpu.memory import Bytes, Region, Store, is_same, poison
 from kernelwright.chips.cpu.program import (
     PlanRefused,
@@ -340,10 +341,9 @@ def _die_with_parent(pipe: int) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Serve commands until the parent goes away."""
-    channel_file, status_file, lifeline, llc_bytes, memory_bytes, names = arguments
-    cores = tuple(int(core) for core in names.split(","))
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
+    channel_file, status_file, lifeline, llc_bytes, memory_bytes, core_list = arguments
+    cores = parse_cores(core_list)
+    stay_on(cores)
     threading.Thread(target=_die_with_parent, args=(int(lifeline),), daemon=True).start()
     limit = int(int(memory_bytes) * _MEMORY_SHARE)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
