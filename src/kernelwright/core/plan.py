@@ -10,7 +10,7 @@ BufferRole = Literal["input", "output", "scratch", "constant"]
 # Bytes of one element, by the type names used in Triton IR and in plans.
 ELEMENT_BYTES = {
     "i1": 1, "i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4, "i64": 8, "u64": 8,
-    "f8e4m3fn": 1, "f8e5m2": 1, "f16": 2, "bf16": 2, "f32": 4, "f64": 8,
+    "f8e4m3fn": 1, "f8e5m2": 1, "f8e4m3fnuz": 1, "f8e5m2fnuz": 1, "f16": 2, "bf16": 2, "f32": 4, "f64": 8,
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kernelwright.compiler.codegen.lanes import FLOATS, NARROW_FLOATS, Lanes
+from kernelwright.compiler.codegen.floats import BYTE_FLOATS, FLOATS, NARROW_FLOATS, Floats
 from kernelwright.compiler.codegen.maths import Maths
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg
 from kernelwright.compiler.ir import Op
@@ -68,7 +68,7 @@ LIBDEVICE = {
 class Elementwise:
     """Writes one elementwise op on evaluated operands."""
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Floats) -> None:
         self.k = lanes
         self.maths = Maths(lanes)
 
@@ -111,7 +111,7 @@ class Elementwise:
             case "arith.select":
                 return k.select(*args)
             case "arith.negf":
-                return k.op("fneg", args[0]) if element != "f8e4m3fn" else self._float(self._neg, args, element)
+                return k.op("fneg", args[0]) if element not in BYTE_FLOATS else self._float(self._neg, args, element)
             case "math.exp":
                 return self._float(self.maths.exp, args, element)
             case "math.exp2":
@@ -201,19 +201,9 @@ class Elementwise:
         return self.k.convert("sext" if wider else "trunc", value, element)
 
     def _float_cast(self, op: Op, value: Reg, element: str) -> Reg:
-        rounding = op.attrs.get("rounding", "rtne")
-        if rounding == "rtz":
-            return self._toward_zero(value, element, op)
+        if op.attrs.get("rounding") == "rtz":
+            return self.k.toward_zero(value, element)
         return self.k.cast_float(value, element)
-
-    def _toward_zero(self, value: Reg, element: str, op: Op) -> Reg:
-        if value.element == "f32" and element == "bf16":
-            bits = self.k.op("lshr", self.k.bitcast(value, "i32", value.lanes), self.k.constant("i32", 16))
-            return self.k.bitcast(self.k.convert("trunc", bits, "i16"), element, value.lanes)
-        raise UnsupportedOpError(
-            f"line {op.location.line}: rounding toward zero to {element} is not covered by the CPU compiler",
-            {"op": op.name, "line": op.location.line},
-        )
 
     def _divide(self, text: str, a: Reg, b: Reg) -> Reg:
         if b.constant not in (None, 0, -1):

@@ -6,7 +6,7 @@ from typing import cast
 
 from kernelwright.compiler.codegen.analysis import WIDTH_CASTS, Facts
 from kernelwright.compiler.codegen.elementwise import Elementwise
-from kernelwright.compiler.codegen.lanes import FLOATS, Lanes
+from kernelwright.compiler.codegen.floats import FLOATS, Floats
 from kernelwright.compiler.codegen.memory import Access, Memory
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, FunctionText, Reg
 from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Chunk, Index, Lane
@@ -35,7 +35,7 @@ class Evaluator:
     def __init__(self, function: FunctionText, facts: Facts, features: HostFeatures, checked: bool) -> None:
         self.f = function
         self.facts = facts
-        self.k = Lanes(function, features)
+        self.k = Floats(function, features)
         self.ew = Elementwise(self.k)
         self.memory = Memory(self.k, checked)
         self.scalars: dict[Value, Reg] = {}

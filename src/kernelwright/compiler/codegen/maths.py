@@ -4,7 +4,7 @@ exp2 on [0, 1) is a degree-6 minimax polynomial (largest relative error 1.9e-9 b
 coefficients from a Remez iteration of ours.
 """
 
-from kernelwright.compiler.codegen.lanes import Lanes
+from kernelwright.compiler.codegen.floats import Floats
 from kernelwright.compiler.codegen.text import Reg, llvm_type
 
 # 2**f on [0, 1], constant term first; the constant is 1 so that exp2 of a whole number is exact.
@@ -25,7 +25,7 @@ LOG2_E_LOW = 1.925963033500011e-08
 class Maths:
     """Writes mathematical functions on scalars and vectors."""
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Floats) -> None:
         self.k = lanes
 
     def exp2(self, x: Reg) -> Reg:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kernelwright.compiler.codegen.lanes import Lanes
+from kernelwright.compiler.codegen.floats import BYTE_FLOATS, Floats
 from kernelwright.compiler.codegen.text import Reg, TextBlock, llvm_type
 from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Index, Lane, storage_bytes
 
@@ -22,7 +22,7 @@ class Access:
 class Memory:
     """Writes memory instructions; with `checked`, each behind a bounds check."""
 
-    def __init__(self, lanes: Lanes, checked: bool) -> None:
+    def __init__(self, lanes: Floats, checked: bool) -> None:
         self.k = lanes
         self.f = lanes.f
         self.checked = checked
@@ -371,4 +371,4 @@ def _zero(element: str) -> str:
 
 
 def _suffix(element: str) -> str:
-    return {"f8e4m3fn": "i8", "f8e5m2": "i8", "ptr": "p0"}.get(element, element)
+    return "p0" if element == "ptr" else "i8" if element in BYTE_FLOATS else element

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
-from kernelwright.compiler.codegen.lanes import float_literal
+from kernelwright.compiler.codegen.floats import float_literal
 from kernelwright.compiler.codegen.text import Reg, llvm_type
 from kernelwright.compiler.codegen.values import Address, Buffer, Index, Lane, storage_bytes
 from kernelwright.compiler.ir import Block, Op, Value

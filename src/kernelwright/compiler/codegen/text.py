@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 LLVM_TYPES = {
     "i1": "i1", "i8": "i8", "i16": "i16", "i32": "i32", "i64": "i64",
     "f16": "half", "bf16": "bfloat", "f32": "float", "f64": "double", "ptr": "ptr",
-    "f8e4m3fn": "i8", "f8e5m2": "i8",
+    "f8e4m3fn": "i8", "f8e5m2": "i8", "f8e4m3fnuz": "i8", "f8e5m2fnuz": "i8",
 }  # fmt: skip
 
 ELEMENT_BITS = {
     "i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "f16": 16, "bf16": 16, "f32": 32, "f64": 64,
-    "ptr": 64, "f8e4m3fn": 8, "f8e5m2": 8,
+    "ptr": 64, "f8e4m3fn": 8, "f8e5m2": 8, "f8e4m3fnuz": 8, "f8e5m2fnuz": 8,
 }  # fmt: skip
 
 

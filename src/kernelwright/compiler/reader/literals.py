@@ -10,6 +10,8 @@ from kernelwright.core.plan import ELEMENT_BYTES
 Number = bool | int | float
 
 _INTEGERS = {"i1", "i8", "i16", "i32", "i64"}
+# Mantissa bits, exponent bias and the bits of a NaN; f8e5m2 is the upper half of an f16.
+_BYTE_FLOATS = {"f8e4m3fn": (3, 7, 0x7F), "f8e4m3fnuz": (3, 8, 0x80), "f8e5m2fnuz": (2, 16, 0x80)}
 _LIST_ITEM = re.compile(r"[^\s,\[\]]+")
 
 
@@ -68,19 +70,19 @@ def float_of_bits(bits: int, element: str) -> float:
         return float(struct.unpack("<e", struct.pack("<H", bits))[0])
     if element == "f8e5m2":
         return float(struct.unpack("<e", struct.pack("<H", bits << 8))[0])
-    if element == "f8e4m3fn":
-        return _float_of_e4m3(bits)
+    if element in _BYTE_FLOATS:
+        return _float_of_byte(bits, *_BYTE_FLOATS[element])
     raise CompileError(f"a constant must be of a known element type, got {element}")
 
 
-def _float_of_e4m3(bits: int) -> float:
-    sign = -1.0 if bits & 0x80 else 1.0
-    exponent, fraction = (bits >> 3) & 15, bits & 7
-    if exponent == 15 and fraction == 7:
+def _float_of_byte(bits: int, mantissa: int, bias: int, nan: int) -> float:
+    if nan in (bits, bits & 0x7F):
         return float("nan")
+    sign = -1.0 if bits & 0x80 else 1.0
+    exponent, fraction = (bits & 0x7F) >> mantissa, bits & ((1 << mantissa) - 1)
     if exponent == 0:
-        return sign * fraction * 2.0**-9
-    return sign * (1 + fraction / 8) * 2.0 ** (exponent - 7)
+        return sign * fraction * 2.0 ** (1 - bias - mantissa)
+    return sign * (1 + fraction / (1 << mantissa)) * 2.0 ** (exponent - bias)
 
 
 def _unpacked_bits(data: bytes, count: int) -> list[bool]:
