@@ -13,7 +13,9 @@ from kernelwright.compiler.codegen.ahead import Loop
 from kernelwright.compiler.codegen.analysis import LAZY, uniform_source
 from kernelwright.compiler.codegen.evaluate import element_name
 from kernelwright.compiler.codegen.lowering import DEAR, Lowering
+from kernelwright.compiler.codegen.moves import Moves
 from kernelwright.compiler.codegen.products import Products
+from kernelwright.compiler.codegen.scaled import add_unscale
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, TextBlock, llvm_type
 from kernelwright.compiler.codegen.values import Buffer
 from kernelwright.compiler.ir import Block, Function, Op, Region, Value, walk
@@ -36,6 +38,8 @@ class Control:
     def __init__(self, lowering: Lowering, next_program: TextBlock) -> None:
         self.low = lowering
         self.products = Products(lowering)
+        Moves(lowering)
+        add_unscale(lowering)
         self.e = lowering.e
         self.f = lowering.e.f
         self._next_program = next_program

@@ -8,6 +8,7 @@ from kernelwright.compiler.codegen.control import Control
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name
 from kernelwright.compiler.codegen.layout import Layout
 from kernelwright.compiler.codegen.lowering import Lowering
+from kernelwright.compiler.codegen.scaled import rewrite_scaled_dots
 from kernelwright.compiler.codegen.scratch import Scratch
 from kernelwright.compiler.codegen.text import FunctionText, Reg, llvm_type
 from kernelwright.compiler.features import HostFeatures
@@ -37,6 +38,7 @@ def generate(module: Module, features: HostFeatures, checked: bool, noalias: boo
     written overlap no other tensor.
     """
     function = module.entry
+    rewrite_scaled_dots(function)
     header = f"define i32 @{BODY_NAME}(ptr %args, i64 %first, i64 %last, ptr noalias %scratch)"
     text = FunctionText(header)
     facts = Facts(function)

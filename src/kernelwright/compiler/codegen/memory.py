@@ -283,6 +283,13 @@ class Memory:
             pointer = self.advance(pointer, Reg("i64", 0, str(known)), 1)
         return pointer, lane_dim
 
+    def clear(self, buffer: Buffer) -> None:
+        """Set a whole buffer to zero bits."""
+        self.f.declare("llvm.memset.p0.i64", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        self.f.line(
+            f"call void @llvm.memset.p0.i64(ptr align 64 {buffer.pointer}, i8 0, i64 {buffer.size_bytes}, i1 false)"
+        )
+
     def buffer_load(self, buffer: Buffer, index: tuple[Index, ...]) -> Reg:
         """Return the chunk of a buffer at `index`."""
         pointer, lane_dim = self.buffer_place(buffer, index)
