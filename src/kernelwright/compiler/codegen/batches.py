@@ -36,8 +36,9 @@ def write_batch(products: "Products", op: Op) -> None:
         e.other_orders.append({})
         products.packs.append({})
         products.write_matrix(product, slices[2], None)
-        for scopes in (e.buffers, e.other_orders, products.packs):
-            scopes.pop()  # type: ignore[attr-defined]  # three lists of different dictionaries
+        e.buffers.pop()
+        e.other_orders.pop()
+        products.packs.pop()
     e.buffers[-1][op.result] = out
 
 

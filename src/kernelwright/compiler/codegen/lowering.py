@@ -431,7 +431,7 @@ class Lowering:
         lane = self.layout.lane(source)
         if lane == axis:
             lane = next((d for d in reversed(range(len(source.shape))) if d != axis and source.shape[d] > 1), axis)
-        self._write_rounds(source.shape, lane, axis, Scan(op, results), op)
+        self.write_rounds(source.shape, lane, axis, Scan(op, results), op)
         self.e.buffers[-1].update(zip(op.results, results, strict=True))
 
     def _gather(self, op: Op) -> None:
@@ -450,7 +450,7 @@ class Lowering:
         result = self.scratch.buffer(op.result.shape, element_name(op.result), 0)
         self.e.memory.clear(result)
         shape = op.operands[0].shape
-        self._write_rounds(shape, len(shape) - 1, len(shape) - 1, Histogram(op, result), op)
+        self.write_rounds(shape, len(shape) - 1, len(shape) - 1, Histogram(op, result), op)
         self.e.buffers[-1][op.result] = result
 
     def _map(self, op: Op) -> None:
@@ -479,11 +479,16 @@ class Lowering:
             if result is not None:
                 self.e.scalars[op.result] = self.e.memory.buffer_load(result, ())
             return
-        self._write_rounds(shape, len(shape) - 1, len(shape) - 1, root, op)
+        self.write_rounds(shape, len(shape) - 1, len(shape) - 1, root, op)
         if result is not None:
             self.e.buffers[-1][op.result] = result
 
-    def _write_rounds(self, shape: tuple[int, ...], lane: int, axis: int, root: Root, op: Op) -> None:
+    def write_alone(self, root: Root, op: Op) -> None:
+        """Write a nest over the first operand of `op` with `root` as what is done in it."""
+        first = op.operands[0]
+        self.run(Pending(first.shape, self.natural_lane(first), [root], ops={op}), list(op.operands))
+
+    def write_rounds(self, shape: tuple[int, ...], lane: int, axis: int, root: Root, op: Op) -> None:
         """Write a nest in which `axis` goes one element at a time, lanes along `lane` if another."""
         pending = Pending(shape, lane, [root], ops={op})
         for operand in op.operands:

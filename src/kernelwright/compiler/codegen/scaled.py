@@ -83,7 +83,7 @@ class Unscale(PlainRoot):
         if isinstance(place, Lane):
             pairs = [pick for lane in range(place.lanes) for pick in (lane, place.lanes + lane)]
             whole = Lane(e.times(place.base, 2), 2 * place.lanes)
-            self._store(e, (*index[:packed], whole, *index[packed + 1 :]), e.k.shuffle(*halves, pairs))
+            self._store(e, (*index[:packed], whole, *index[packed + 1 :]), e.k.shuffle(halves[0], halves[1], pairs))
             return
         first = e.times(place, 2)
         for number, half in enumerate(halves):
