@@ -110,7 +110,7 @@ def test_a_read_behind_a_buffer_names_line_program_and_distance() -> None:
     found = fault(1, 400)
     assert str(found) == (
         "line 17 of k must stay inside x: program (1, 0, 1) reads 4 bytes at byte 400 of x, "
-        "allowed are bytes 0 to 399. Mask the access or check its index."
+        "which has 400 (allowed: 0 to 399). Mask the access or check its index."
     )
     assert (found.line, found.program, found.buffer, found.offset_bytes, found.is_write) == (
         17,

@@ -182,7 +182,8 @@ _MASK_HINT = "Mask the access or check its index."
 
 
 def _allowed(place: MemoryRange) -> str:
-    return f"allowed are bytes 0 to {place.size_bytes - 1}" if place.size_bytes else "which has no bytes"
+    size = place.size_bytes
+    return f"which has {size} (allowed: 0 to {size - 1})" if size else "which has none"
 
 
 def _verb(touch: Touch) -> str:
