@@ -82,10 +82,20 @@ class Shadow:
         if unread is not None:
             index, cell, count = unread
             touch = cells.events.touch(index)
-            address, size = spans.place(cell)
-            raise site.unwritten_fault(Touch(touch.number, touch.program, address, size * count, False))
+            address, size = self._unwritten_bytes(*spans.place(cell), count)
+            raise site.unwritten_fault(Touch(touch.number, touch.program, address, size, False))
         for place, written in self._written:
             _each_cell(spans, place, written, cells.is_written, store=True)
+
+    def _unwritten_bytes(self, address: int, cell_bytes: int, count: int) -> tuple[int, int]:
+        """Return address and length of the first unwritten bytes among `count` cells of which each has some."""
+        for place, written in self._written:
+            first = max(address, place.start)
+            held = written[first - place.start : max(address + count * cell_bytes - place.start, 0)]
+            if len(held) and not held.all():
+                skipped = int(np.argmin(held))
+                return first + skipped, int(np.argmax(np.append(held[skipped:], True)))
+        return address, count * cell_bytes
 
 
 def _each_cell(spans: Spans, place: MemoryRange, written: Flags, cells: Flags, store: bool) -> None:
