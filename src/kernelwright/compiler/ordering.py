@@ -8,12 +8,18 @@ of it, without zeros, at its place.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernelwright.compiler.codegen.tracing import ACQUIRE, RELEASE
 from kernelwright.compiler.trace import Events, Flags, Numbers
 from kernelwright.core.errors import OverLimitError
 
-_MOST_KNOWN = 1 << 25
+_MOST_KNOWN = 1 << 26
+# A clock with fewer entries than one in this many programs is kept as a list: joining a list costs as much more.
+_SPARSE = 16
+
+# Event numbers fit 32 bits.
+Clock = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -41,17 +47,33 @@ class Pairs:
 
 @dataclass(frozen=True)
 class _Published:
-    """What an atomic released: programs and up to which of their events."""
+    """The clock that an atomic released: of `programs`, or of all when None."""
 
-    programs: Numbers
-    times: Numbers
+    programs: Numbers | None
+    times: Clock
+
+    def join(self, clock: Clock) -> None:
+        """Add what was released to a clock."""
+        if self.programs is None:
+            np.maximum(clock, self.times, out=clock)
+        else:
+            clock[self.programs] = np.maximum(clock[self.programs], self.times)
+
+    @staticmethod
+    def of(clock: Clock) -> "_Published":
+        """Return a copy of a clock."""
+        known = clock >= 0
+        if np.count_nonzero(known) * _SPARSE > len(clock):
+            return _Published(None, clock.copy())
+        programs = np.flatnonzero(known)
+        return _Published(programs, clock[programs])
 
 
 class _Clocks:
     """The running program's clock, and what was released at each cell."""
 
     def __init__(self, programs: int) -> None:
-        self.now: Numbers = np.full(programs, -1, np.int64)
+        self.now: Clock = np.full(programs, -1, np.int32)
         self._program = -1
         self._released: dict[int, _Published] = {}
         self._size = 0
@@ -67,14 +89,11 @@ class _Clocks:
         known = self.now if kind & ACQUIRE else self.now.copy()
         held = self._released.get(cell)
         if held is not None:
-            known[held.programs] = np.maximum(known[held.programs], held.times)
-            self._size -= len(held.programs)
+            held.join(known)
         if kind & RELEASE:
             known[self._program] = time
-            programs = np.flatnonzero(known >= 0)
-            held = self._released[cell] = _Published(programs, known[programs])
-        if held is not None:
-            self._size += len(held.programs)
+            self._released[cell] = new = _Published.of(known)
+            self._size += len(new.times) - (len(held.times) if held is not None else 0)
         if self._size > _MOST_KNOWN:
             raise OverLimitError(
                 f"atomics that order programs must hold at most {_MOST_KNOWN} clocks for races to be found, they hold "

@@ -19,7 +19,7 @@ from kernelwright.core.errors import OverLimitError
 # Cells that are looked at together: what is made of them stays in the caches.
 _PART = 1 << 18
 _MOST_CELLS = 1 << 26
-_MOST_ENTRIES = 1 << 25
+_MOST_ENTRIES = 1 << 23
 
 
 class Shadow:
@@ -135,12 +135,19 @@ class Cells:
         while begin < len(chosen):
             done = int(ends[begin - 1]) if begin else 0
             stop = max(begin + 1, int(np.searchsorted(ends, done + _PART, "right")))
-            yield spread(self.first, self.count, chosen[begin:stop])
+            part = chosen[begin:stop]
+            if int(ends[stop - 1]) - done == len(part):
+                yield self.first[part], part
+            else:
+                yield spread(self.first, self.count, part)
             begin = stop
 
     def contested(self) -> "Entries | None":
         """Return the accesses to cells that two programs touch and one changes, None when there is no such cell."""
         events, everything = self.events, np.arange(len(self.events))
+        plain = (events.kinds & ATOMIC) == 0
+        if not plain.any():
+            return None
         last = np.full(self.spans.count, -1, np.int32)
         for cells, which in self.parts(everything):
             last[cells] = events.programs[which]
@@ -149,10 +156,11 @@ class Cells:
         del last
         if not self.is_shared.any():
             return None
-        plain = (events.kinds & ATOMIC) == 0
         changed = self._touched(plain & ((events.kinds & WRITE) != 0))
-        mixed = self._touched(plain) & self._touched(~plain)
-        wanted = self.is_shared & (changed | mixed)
+        wanted = changed if plain.all() else changed | (self._touched(plain) & self._touched(~plain))
+        wanted &= self.is_shared
+        if not wanted.any():
+            return None
         found: list[tuple[Numbers, Numbers]] = []
         total = 0
         for cells, which in self.parts(everything):
@@ -180,7 +188,7 @@ class Cells:
 
     def first_unwritten(self, known: Flags) -> tuple[int, int, int] | None:
         """Return (event, cell, number of cells) of the first read of cells neither `known` nor written before."""
-        begun = np.full(self.spans.count, len(self.events), np.int64)
+        begun = np.full(self.spans.count, len(self.events), np.int32)
         written = np.flatnonzero((self.events.kinds & WRITE) != 0)[::-1]
         # Of several values for one cell numpy keeps the last, here the earliest event.
         for cells, which in self.parts(written):

@@ -24,7 +24,8 @@ from kernelwright.core.errors import OverLimitError
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-MOST_EVENTS = 1 << 24
+# 128 MB, and about ten times as much while it is analysed.
+MOST_EVENTS = 1 << 23
 
 
 @dataclass(frozen=True)
