@@ -119,7 +119,7 @@ def test_a_read_behind_a_buffer_names_line_program_and_distance() -> None:
         400,
         False,
     )
-    assert found.facts["offset_bytes"] == 400
+    assert (found.facts["offset_bytes"], found.facts["buffer_bytes"], found.facts["size_bytes"]) == (400, 400, 4)
 
 
 def test_a_write_to_an_input_says_so() -> None:

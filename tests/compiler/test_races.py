@@ -29,11 +29,18 @@ GRID = 8
 class Bench:
     """A kernel compiled for tensors, and launches of it."""
 
-    def __init__(self, kernel: Any, tensors: Mapping[str, torch.Tensor], *numbers: int, **constants: object) -> None:
+    def __init__(
+        self,
+        kernel: Any,
+        tensors: Mapping[str, torch.Tensor],
+        *numbers: int,
+        noalias: bool = False,
+        **constants: object,
+    ) -> None:
         self.tensors = tensors
         self.numbers = numbers
         text = ttir(kernel, *tensors.values(), *numbers, **constants)
-        self.kernel = compile_ttir(text, CompileOptions(checked=True, races=True))
+        self.kernel = compile_ttir(text, CompileOptions(checked=True, races=True, noalias=noalias))
 
     def ranges(self) -> list[MemoryRange]:
         return [MemoryRange(t.data_ptr(), t.nbytes, name != "x", name) for name, t in self.tensors.items()]
@@ -110,6 +117,12 @@ def test_locks_of_default_order_and_what_they_guard_pass(backwards: bool) -> Non
 def test_a_program_may_wait_for_one_before_it() -> None:
     tensors = {"x": torch.randn(N), "flags": integers(GRID), "out": floats(N)}
     assert Bench(race_kernels.chain, tensors, BLOCK=BLOCK).launch(7).was_ordered
+
+
+def test_a_load_is_not_moved_behind_the_atomic_that_hands_its_memory_over() -> None:
+    tensors = {"data": floats(BLOCK), "flag": integers(1), "out": floats(BLOCK)}
+    bench = Bench(race_kernels.hand_over, tensors, noalias=True, BLOCK=BLOCK)
+    assert bench.launch(2).was_ordered
 
 
 def test_programs_with_bytes_of_their_own_pass_whatever_their_width() -> None:

@@ -65,7 +65,7 @@ class EndlessWaitFault(MemoryFault):
 
 @dataclass(frozen=True)
 class Touch:
-    """One access: op number, linear program number, address, size in bytes, kind bits of `codegen.tracing`."""
+    """One access: number of its op and of its program (linear), address, size in bytes, and what it does."""
 
     number: int
     program: int
@@ -100,7 +100,9 @@ class LaunchSite:
             text = f"must not write to {meant.name}: {found}, which may only be read. Write to an output or to scratch."
         else:
             text = f"must stay inside {meant.name}: {found}, {_allowed(meant)}. {_MASK_HINT}"
-        return MemoryFault(f"{self._place(touch)} {text}", *self._facts(touch, meant))
+        fault = MemoryFault(f"{self._place(touch)} {text}", *self._facts(touch, meant))
+        fault.facts |= {"size_bytes": touch.size_bytes, "buffer_bytes": meant.size_bytes}
+        return fault
 
     def race_fault(self, first: Touch, second: Touch, shared_address: int, shared_bytes: int) -> RaceFault:
         """Return the fault of two accesses that nothing orders; they meet in the bytes from `shared_address`."""

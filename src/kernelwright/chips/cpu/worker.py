@@ -179,13 +179,12 @@ class Worker:
 
         try:
             return elapsed_ns(launches, prepared, self._threads, announce, shadow)
-        except EndlessWaitFault as fault:
-            if shadow is not None and shadow.backwards:
+        except (MemoryFault, OverLimitError) as error:
+            waits = isinstance(error, EndlessWaitFault | OverLimitError)
+            if shadow is not None and shadow.backwards and waits:
                 raise _WaitsBackwards from None
-            raise PlanRefused(memory_fault(fault, program.plan, program.plan.kernels[current].name)) from None
-        except MemoryFault as fault:
-            raise PlanRefused(memory_fault(fault, program.plan, program.plan.kernels[current].name)) from None
-        except OverLimitError as error:
+            if isinstance(error, MemoryFault):
+                raise PlanRefused(memory_fault(error, program.plan, program.plan.kernels[current].name)) from None
             raise PlanRefused(Fault("over_limit", str(error), dict(error.facts))) from None
         finally:
             self._status.write("idle")
@@ -277,6 +276,7 @@ def memory_fault(fault: MemoryFault, plan: LaunchPlan, kernel: str) -> Fault:
         "buffer": fault.buffer,
         "offset_bytes": fault.offset_bytes,
         "is_write": fault.is_write,
+        "buffer_bytes": fault.facts.get("buffer_bytes"),
     }
     if isinstance(fault, RaceFault):
         facts |= {"other_line": fault.other_line, "other_program": list(fault.other_program)}
