@@ -13,13 +13,16 @@ from kernelwright.core.errors import RequestError
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """How to compile: `checked` bounds-checks every access, `noalias` promises disjoint written tensors.
+    """How to compile.
 
-    With `races`, which needs `checked`, launches can be traced: see `NativeKernel.launch` and its `shadow`.
+    `checked` bounds-checks every access, `noalias` promises disjoint written tensors, `heard` keeps what kernels
+    tell their user: prints go to the process's standard output, failed assertions raise. With `races`, which needs
+    `checked`, launches can be traced: see `NativeKernel.launch` and its `shadow`.
     """
 
     checked: bool = False
     noalias: bool = False
+    heard: bool = False
     features: HostFeatures | None = None
     races: bool = False
 
@@ -35,7 +38,8 @@ def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
     """
     module = read_module(inline_calls(ttir) if "tt.call @" in ttir else ttir)
     check_limits(module)
-    return generate(module, options.features or host_features(), options.checked, options.noalias, options.races)
+    features = options.features or host_features()
+    return generate(module, features, options.checked, options.noalias, options.heard, options.races)
 
 
 def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:
@@ -52,6 +56,7 @@ def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:
         link(code, "kw_body"),
         generated.locations,
         options.checked,
+        generated.assertions,
         generated.arguments,
         options.races,
     )

@@ -155,8 +155,7 @@ class LaunchSite:
         return f"line {line} of {self.kernel}" if line else f"an access of {self.kernel} without a source line"
 
     def _program(self, touch: Touch) -> Program:
-        wide, high, _ = self.grid
-        return touch.program % wide, touch.program // wide % high, touch.program // (wide * high)
+        return program_of(touch.program, self.grid)
 
     def _program_text(self, touch: Touch) -> str:
         return f"program ({', '.join(str(part) for part in self._program(touch))})"
@@ -178,6 +177,11 @@ class LaunchSite:
         if meant is not None and meant.start <= address < meant.start + meant.size_bytes:
             return meant
         return next(r for r in self.ranges if r.start <= address < r.start + r.size_bytes)
+
+
+def program_of(linear: int, grid: Program) -> Program:
+    """Return the x, y, z of the program with that number."""
+    return linear % grid[0], linear // grid[0] % grid[1], linear // (grid[0] * grid[1])
 
 
 _MASK_HINT = "Mask the access or check its index."

@@ -4,8 +4,8 @@ The argument block that generated code reads is a row of 8-byte slots: the grid'
 parameter of the IR function (address, integer sign-extended to i64, f64, or the bits of f32, f16, bf16 in the low
 bytes); and in checked mode the address of the range table, the number of its rows, the address of the fault record,
 the address of the trace (0 for none, layout in `codegen.tracing`). A row of the range table is i64 start, i64 end, i64
-flags (bit 0: writable). The fault record is i64 kind (0 none, 1 read, 2 write), i64 address, i64 op number, i64
-program, i64 size in bytes.
+flags (bit 0: writable). The fault record is i64 kind (0 none, 1 read, 2 write, 3 assertion), i64 address, i64 op
+number, i64 program, i64 size in bytes.
 """
 
 import ctypes
@@ -17,22 +17,28 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kernelwright.compiler.faults import LaunchSite, MemoryFault, MemoryRange, Touch
+from kernelwright.compiler.faults import LaunchSite, MemoryFault, MemoryRange, Touch, program_of
 from kernelwright.compiler.ir import Location
 from kernelwright.compiler.native import LinkedFunction
 from kernelwright.compiler.threads import run_grid
-from kernelwright.core.errors import HarnessError, RequestError
+from kernelwright.core.errors import HarnessError, KernelwrightError, RequestError
 
 if TYPE_CHECKING:
     from kernelwright.compiler.races import Shadow
 
-__all__ = ["MemoryFault", "MemoryRange", "NativeKernel"]
+__all__ = ["DeviceAssertError", "MemoryFault", "MemoryRange", "NativeKernel"]
 
 _INTEGER_BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64}
 _SLOT_FORMATS = {"ptr": "Q", "f64": "d", "f32": "f4x", "f16": "e6x", "bf16": "H6x"}
-_READ, _WRITE = 1, 2
+_READ, _WRITE, _ASSERTION = 1, 2, 3
 # What the body returns when the trace told it to stop.
 _STOPPED = 2
+
+
+class DeviceAssertError(KernelwrightError, RuntimeError):
+    """A `tl.device_assert` did not hold; the text names kernel, line, program and message."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +47,9 @@ class NativeKernel:
 
     `arg_types` are the IR function's parameters ("ptr", "i32", "f32", ...), `scratch_bytes` what a thread needs,
     `body` the function `i32 (ptr argument block, i64 first, i64 last, ptr scratch)`, `locations` the source
-    place of each numbered op that can fault, `checked` whether accesses are, `arguments` the parameter that each
-    op's pointer comes from, if that is known, `races` whether a launch can be traced.
+    place of each numbered op that can fault, `checked` whether accesses are, `assertions` the messages of asserts,
+    `arguments` the parameter that each op's pointer comes from, if that is known, `races` whether a launch can be
+    traced.
     """
 
     name: str
@@ -52,6 +59,7 @@ class NativeKernel:
     body: LinkedFunction
     locations: Mapping[int, Location] = field(default_factory=dict)
     checked: bool = False
+    assertions: Mapping[int, str] = field(default_factory=dict)
     arguments: Mapping[int, int] = field(default_factory=dict)
     races: bool = False
 
@@ -78,7 +86,7 @@ class NativeKernel:
             raise RequestError(f"kernel {self.name} must be compiled with races=True to be launched with a shadow")
         packed = self._packed(grid, args)
         programs = grid[0] * grid[1] * grid[2]
-        if not self.checked:
+        if not self.checked and not self.assertions:
             block = ctypes.create_string_buffer(packed, len(packed))
             result = run_grid(self.body.address, ctypes.addressof(block), programs, threads, self.scratch_bytes)
             if result != 0:
@@ -86,24 +94,28 @@ class NativeKernel:
             return
         site = LaunchSite(self.name, grid, args, ranges, self.locations, self.arguments)
         if shadow is None:
-            self._run_checked(packed, site, threads, 0)
+            self._run_reporting(packed, site, threads, 0)
             return
         with closing(shadow.trace(programs)) as trace:
-            self._run_checked(packed, site, 1, trace.address)
+            self._run_reporting(packed, site, 1, trace.address)
             shadow.check(trace, site)
 
-    def _run_checked(self, packed: bytes, site: LaunchSite, threads: int, trace: int) -> None:
+    def _run_reporting(self, packed: bytes, site: LaunchSite, threads: int, trace: int) -> None:
         ranges = site.ranges
         rows = [word for r in ranges for word in (r.start, r.start + r.size_bytes, int(r.writable))]
         table = (ctypes.c_int64 * max(1, len(rows)))(*rows)
         fault = (ctypes.c_int64 * 5)()
-        packed += struct.pack("<QqQQ", ctypes.addressof(table), len(ranges), ctypes.addressof(fault), trace)
+        if self.checked:
+            packed += struct.pack("<Qq", ctypes.addressof(table), len(ranges))
+        packed += struct.pack("<QQ", ctypes.addressof(fault), trace)
         block = ctypes.create_string_buffer(packed, len(packed))
         programs = site.grid[0] * site.grid[1] * site.grid[2]
         result = run_grid(self.body.address, ctypes.addressof(block), programs, threads, self.scratch_bytes)
         kind, address, number, program, size = fault
         if kind in (_READ, _WRITE):
             raise site.bounds_fault(Touch(number, program, address, size, kind == _WRITE))
+        if kind == _ASSERTION:
+            raise self._failed(number, program, site.grid)
         if result not in ((0, _STOPPED) if trace else (0,)):
             raise HarnessError(f"kernel {self.name} must end with result 0 or a fault, it ended with {result}")
 
@@ -113,6 +125,14 @@ class NativeKernel:
         if len(args) != len(self.arg_types):
             raise RequestError(f"kernel {self.name} must get {len(self.arg_types)} arguments, got {len(args)}")
         return self._packer.pack(self.name, grid, args)
+
+    def _failed(self, number: int, linear: int, grid: tuple[int, int, int]) -> DeviceAssertError:
+        line, message = self.locations.get(number, Location()).line, self.assertions.get(number, "")
+        program = program_of(linear, grid)
+        return DeviceAssertError(
+            f"line {line} of {self.name} asserts '{message}', which does not hold in program {program}",
+            {"line": line, "program": program, "message": message},
+        )
 
 
 class _Packer:
