@@ -75,6 +75,7 @@ def first_come(x, lock, count, out, BLOCK: tl.constexpr):
     else:
         values += tl.load(out + at)
     tl.store(out + at, values)
+    tl.debug_barrier()
     tl.atomic_xchg(lock, 0)
 
 
