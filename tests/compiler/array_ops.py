@@ -1,0 +1,104 @@
+"""One op of Triton IR on whole numpy arrays, and how far floats are from what they should be."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import mpmath
+import numpy as np
+from numpy.typing import NDArray
+
+from kernelwright.compiler import CompileOptions, compile_ttir
+
+Array = NDArray[Any]
+TYPES = {
+    "f32": np.dtype(np.float32), "f64": np.dtype(np.float64), "f16": np.dtype(np.float16), "bf16": np.dtype(np.uint16),
+    "i8": np.dtype(np.int8), "i16": np.dtype(np.int16), "i32": np.dtype(np.int32), "i64": np.dtype(np.int64),
+}  # fmt: skip
+MANTISSA_BITS = {"f32": 24, "f64": 53, "f16": 11, "bf16": 8}
+LEAST_EXPONENT = {"f32": -149, "f64": -1074, "f16": -24, "bf16": -133}
+
+
+def run_op(line: str, kinds: Sequence[str], result: str, args: Sequence[Array], lanes: int = 32) -> Array:
+    """Return the results of an op over arrays of equal length.
+
+    `line` is Triton IR with %0, %1, .. for operands and {0}, {1}, .., {r} for the types of operands and of the
+    result; `kinds` and `result` are element types; `lanes` 0 runs on scalars, else on tensors of as many elements.
+    """
+    count = max(1, lanes)
+    padded = -(-args[0].size // count) * count
+    full = [np.resize(arg, padded).astype(TYPES[kind], copy=False) for arg, kind in zip(args, kinds, strict=True)]
+    out = np.zeros(padded, TYPES[result])
+    kernel = compile_ttir(_kernel_text(line, kinds, result, lanes), CompileOptions())
+    addresses = [array.ctypes.data for array in (*full, out)]
+    kernel.launch((padded // count, 1, 1), addresses, threads=1)
+    return out[: args[0].size]
+
+
+def _kernel_text(line: str, kinds: Sequence[str], result: str, lanes: int) -> str:
+    names = [f"p{number}" for number in range(len(kinds))] + ["out"]
+    types = {name: f"!tt.ptr<{kind}>" for name, kind in zip(names, (*kinds, result), strict=True)}
+    parameters = ", ".join(f"%{name}: {kind}" for name, kind in types.items())
+    offset = "i32" if not lanes else f"tensor<{lanes}xi32>"
+    body = ["%program = tt.get_program_id x : i32"]
+    if lanes:
+        body += [
+            f"%lanes = arith.constant {lanes} : i32",
+            "%start = arith.muli %program, %lanes : i32",
+            f"%starts = tt.splat %start : i32 -> {offset}",
+            f"%range = tt.make_range {{end = {lanes} : i32, start = 0 : i32}} : {offset}",
+            f"%at = arith.addi %starts, %range : {offset}",
+        ]
+    index = "%at" if lanes else "%program"
+
+    def place(name: str) -> str:
+        pointers = types[name] if not lanes else f"tensor<{lanes}x{types[name]}>"
+        base = f"%{name}"
+        if lanes:
+            body.append(f"%{name}_all = tt.splat %{name} : {types[name]} -> {pointers}")
+            base = f"%{name}_all"
+        body.append(f"%{name}_at = tt.addptr {base}, {index} : {pointers}, {offset}")
+        return pointers
+
+    for number in range(len(kinds)):
+        pointers = place(f"p{number}")
+        body.append(f"%x{number} = tt.load %p{number}_at : {pointers}")
+    shown = [kind if not lanes else f"tensor<{lanes}x{kind}>" for kind in kinds]
+    text = line.format(*shown, r=result if not lanes else f"tensor<{lanes}x{result}>")
+    for number in range(len(kinds)):
+        text = text.replace(f"%{number}", f"%x{number}")
+    body.append(f"%y = {text}")
+    body.append(f"tt.store %out_at, %y : {place('out')}")
+    lines = "\n    ".join(body)
+    return f"module {{\n  tt.func public @k({parameters}) {{\n    {lines}\n    tt.return\n  }}\n}}\n"
+
+
+def run_symbol(symbol: str, kinds: Sequence[str], result: str, args: Sequence[Array], lanes: int = 32) -> Array:
+    """Return the results of an external function, as `run_op` does."""
+    operands = ", ".join(f"%{number}" for number in range(len(kinds)))
+    types = ", ".join(f"{{{number}}}" for number in range(len(kinds)))
+    attributes = f'{{{{libname = "", libpath = "", pure = true, symbol = "{symbol}"}}}}'
+    line = f"tt.extern_elementwise {operands} {attributes} : ({types}) -> {{r}}"
+    return run_op(line, kinds, result, args, lanes)
+
+
+def worst_ulps(got: Array, exact: Sequence[Any], kind: str) -> float:
+    """Return the largest distance of floats from numbers of arbitrary precision, in units of the last place.
+
+    NaN must meet NaN; a number too large must be infinite. What is not so counts as infinitely far.
+    """
+    worst = 0.0
+    bits, least = MANTISSA_BITS[kind], LEAST_EXPONENT[kind]
+    largest = mpmath.ldexp(2**bits - 1, -least + 1 - 2 * (bits - 1) - 1) if kind != "f64" else mpmath.mpf(np.finfo(np.float64).max)
+    if kind == "f32":
+        largest = mpmath.mpf(float(np.finfo(np.float32).max))
+    for value, wanted in zip(got.tolist(), exact, strict=True):
+        if mpmath.isnan(wanted) or value != value:
+            worst = max(worst, 0.0 if mpmath.isnan(wanted) and value != value else np.inf)
+            continue
+        if mpmath.isinf(wanted) or value in (np.inf, -np.inf):
+            same = value == wanted or (abs(wanted) >= largest and value in (np.inf, -np.inf) and (value > 0) == (wanted > 0))
+            worst = max(worst, 0.0 if same else np.inf)
+            continue
+        exponent = max(least, (mpmath.frexp(wanted)[1] - bits) if wanted else least)
+        worst = max(worst, float(abs(mpmath.mpf(value) - wanted) / mpmath.ldexp(1, exponent)))
+    return worst
