@@ -1,6 +1,8 @@
 """One op of Triton IR on whole numpy arrays, and how far floats are from what they should be."""
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import mpmath
@@ -15,6 +17,10 @@ TYPES = {
     "i8": np.dtype(np.int8), "i16": np.dtype(np.int16), "i32": np.dtype(np.int32), "i64": np.dtype(np.int64),
 }  # fmt: skip
 MANTISSA_BITS = {"f32": 24, "f64": 53, "f16": 11, "bf16": 8}
+LARGEST = {
+    "f32": float(np.finfo(np.float32).max), "f64": float(np.finfo(np.float64).max), "f16": 65504.0,
+    "bf16": (2 - 2.0**-7) * 2.0**127,
+}  # fmt: skip
 LEAST_EXPONENT = {"f32": -149, "f64": -1074, "f16": -24, "bf16": -133}
 
 
@@ -88,17 +94,32 @@ def worst_ulps(got: Array, exact: Sequence[Any], kind: str) -> float:
     """
     worst = 0.0
     bits, least = MANTISSA_BITS[kind], LEAST_EXPONENT[kind]
-    largest = mpmath.ldexp(2**bits - 1, -least + 1 - 2 * (bits - 1) - 1) if kind != "f64" else mpmath.mpf(np.finfo(np.float64).max)
-    if kind == "f32":
-        largest = mpmath.mpf(float(np.finfo(np.float32).max))
     for value, wanted in zip(got.tolist(), exact, strict=True):
-        if mpmath.isnan(wanted) or value != value:
-            worst = max(worst, 0.0 if mpmath.isnan(wanted) and value != value else np.inf)
-            continue
-        if mpmath.isinf(wanted) or value in (np.inf, -np.inf):
-            same = value == wanted or (abs(wanted) >= largest and value in (np.inf, -np.inf) and (value > 0) == (wanted > 0))
-            worst = max(worst, 0.0 if same else np.inf)
-            continue
-        exponent = max(least, (mpmath.frexp(wanted)[1] - bits) if wanted else least)
-        worst = max(worst, float(abs(mpmath.mpf(value) - wanted) / mpmath.ldexp(1, exponent)))
+        if mpmath.isnan(wanted) or math.isnan(value):
+            distance = 0.0 if mpmath.isnan(wanted) and math.isnan(value) else math.inf
+        elif mpmath.isinf(wanted) or math.isinf(value):
+            too_large = abs(wanted) >= LARGEST[kind] and math.isinf(value)
+            distance = 0.0 if too_large and (value > 0) == (wanted > 0) else math.inf
+        else:
+            exponent = max(least, mpmath.frexp(wanted)[1] - bits if wanted else least)
+            distance = float(abs(mpmath.mpf(value) - wanted) / mpmath.ldexp(1, exponent))
+        worst = max(worst, distance)
     return worst
+
+
+def round_exactly(value: Fraction, kind: str, mode: str) -> float:
+    """Return a float of type `kind` nearest to `value` in rounding mode rn, rz, ru or rd."""
+    if value == 0:
+        return 0.0
+    bits, least = MANTISSA_BITS[kind], LEAST_EXPONENT[kind]
+    size = abs(value)
+    exponent = size.numerator.bit_length() - size.denominator.bit_length()
+    exponent -= size < Fraction(2) ** exponent
+    step = Fraction(2) ** max(least, exponent - bits + 1)
+    number = {"rn": round, "rz": math.trunc, "ru": math.ceil, "rd": math.floor}[mode](value / step)
+    result, limit = number * step, Fraction(LARGEST[kind])
+    if abs(result) <= limit:
+        return float(result)
+    # Toward zero, or up from below, the largest finite number is as far as it goes.
+    is_outward = mode == "rn" or ((mode == "ru") == (value > 0) and mode != "rz")
+    return (1 if value > 0 else -1) * (math.inf if is_outward else LARGEST[kind])

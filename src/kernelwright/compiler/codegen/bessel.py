@@ -1,6 +1,6 @@
 """Bessel functions in f64 that the C library lacks, and the limits NVIDIA puts on those that it has.
 
-Largest errors seen against 50 digits: I0 4 ulp, I1 4 ulp.
+Largest errors seen against 50 digits: I0 5 ulp, I1 6.
 """
 
 import math

@@ -58,36 +58,29 @@ def norm(is_inverse: bool) -> Writer:
 
 
 def of_pi(is_cosine: bool) -> Writer:
-    """Return the writer of sin(pi x) or cos(pi x); pi in two parts keeps small results exact to 1 ulp."""
+    """Return the writer of sin(pi x) or cos(pi x); pi in two parts keeps the error below 1 ulp."""
 
     def write(k: Floats, x: Reg) -> Reg:
-        turns = k.call("rint", k.op("fmul", x, number(k, x, 2.0)))
-        rest = fma(k, turns, -0.5, x)
+        # Floats of this size are even numbers; infinity becomes NaN.
+        is_near = k.compare("fcmp olt", magnitude(k, x), number(k, x, 2.0**53))
+        x = k.select(is_near, x, k.op("fmul", x, number(k, x, 0.0)))
+        halves = k.call("rint", k.op("fmul", x, number(k, x, 2.0)))
+        rest = fma(k, halves, -0.5, x)
         angle = k.op("fmul", rest, number(k, x, math.pi))
         lost = fma(k, rest, 1.2246467991473532e-16, fma(k, rest, math.pi, k.op("fneg", angle)))
         sine, cosine = library(k, "sin", angle), library(k, "cos", angle)
         sine, cosine = fma(k, lost, cosine, sine), fma(k, k.op("fneg", lost), sine, cosine)
-        # Far numbers are whole multiples of 4 quarter turns or more: the remainder by 4 is exact.
-        quarter = saturated(
-            k, fma(k, k.call("floor", k.op("fmul", turns, number(k, x, 0.25))), -4.0, turns), "i32", True
-        )
+        quadrant = saturated(k, halves, "i64", True)
+        zero, one, two = (k.constant("i64", value) for value in (0, 1, 2))
         if is_cosine:
-            quarter = k.op("add", quarter, k.constant("i32", 1))
-        one, two = k.constant("i32", 1), k.constant("i32", 2)
-        zero = k.constant("i32", 0)
-        value = k.select(k.compare("icmp ne", k.op("and", quarter, one), zero), cosine, sine)
-        value = k.select(k.compare("icmp ne", k.op("and", quarter, two), zero), k.op("fneg", value), value)
-        if is_cosine:
-            return k.op("fadd", value, number(k, x, 0.0))  # never -0
-        return k.select(k.compare("fcmp oeq", rest, number(k, x, 0.0)), _sine_at_quarter(k, x, value), value)
+            quadrant = k.op("add", quadrant, one)
+        value = k.select(k.compare("icmp ne", k.op("and", quadrant, one), zero), cosine, sine)
+        value = k.select(k.compare("icmp ne", k.op("and", quadrant, two), zero), k.op("fneg", value), value)
+        is_zero = k.compare("fcmp oeq", value, number(k, x, 0.0))
+        nothing = number(k, x, 0.0)
+        return k.select(is_zero, nothing if is_cosine else with_sign(k, nothing, x), value)
 
     return lambda k, x: routine(k, "cospi" if is_cosine else "sinpi", write, x)
-
-
-def _sine_at_quarter(k: Floats, x: Reg, value: Reg) -> Reg:
-    """Return sin(pi x) at multiples of 1/2: zeros have the sign of x."""
-    is_zero = k.compare("fcmp oeq", value, number(k, x, 0.0))
-    return k.select(is_zero, with_sign(k, number(k, value, 0.0), x), value)
 
 
 def integer_power(k: Floats, x: Reg, n: Reg) -> Reg:

@@ -38,6 +38,7 @@ def _erfcx(k: Floats, x: Reg) -> Reg:
     rest = fma(k, near, near, k.op("fneg", square))
     product = k.op("fmul", library(k, "exp", square), library(k, "erfc", near))
     near_value = fma(k, product, rest, product)
+    near_value = k.select(k.compare("fcmp oeq", product, number(k, x, math.inf)), product, near_value)
     half = k.op("fdiv", number(k, x, 0.5), k.op("fmul", x, x))
     far_value = k.op("fdiv", horner(k, half, _ERFCX_TERMS), k.op("fmul", x, number(k, x, _SQRT_PI)))
     return k.select(k.compare("fcmp ogt", x, number(k, x, 25.0)), far_value, near_value)
@@ -90,7 +91,8 @@ def _erfcinv(k: Floats, p: Reg) -> Reg:
 def normcdfinv(k: Floats, p: Reg) -> Reg:
     """Return x with normcdf(x) = p; infinite at 0 and 1, NaN beyond."""
     quantile = erfcinv(k, k.op("fadd", p, p))
-    return k.op("fmul", quantile, number(k, p, -math.sqrt(2.0)))
+    scaled = k.op("fmul", quantile, number(k, p, -math.sqrt(2.0)))
+    return k.op("fadd", scaled, number(k, p, 0.0))  # the median is 0, not -0
 
 
 def _central(k: Floats, x: Reg) -> Reg:
