@@ -123,3 +123,19 @@ def round_exactly(value: Fraction, kind: str, mode: str) -> float:
     # Toward zero, or up from below, the largest finite number is as far as it goes.
     is_outward = mode == "rn" or ((mode == "ru") == (value > 0) and mode != "rz")
     return (1 if value > 0 else -1) * (math.inf if is_outward else LARGEST[kind])
+
+
+def ulps(got: Array, exact: Array) -> Array:
+    """Return how far f32 numbers are from f64 ones, in units of the last place of f32, element by element.
+
+    Infinite where NaN, infinity or the sign of zero is not as it should be.
+    """
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(np.float32)
+        step = np.maximum(np.ldexp(1.0, np.frexp(np.abs(exact))[1] - 24), 2.0**-149)
+        distance = np.abs(got.astype(np.float64) - exact) / step
+    ordinary = np.isfinite(rounded) & np.isfinite(got) & ((rounded != 0) | (got != 0))
+    same = np.where(np.isnan(rounded), np.isnan(got), (got == rounded) & (np.signbit(got) == np.signbit(rounded)))
+    # A result half a unit beyond the largest number may be either.
+    near_limit = (np.abs(exact) >= LARGEST["f32"]) & (np.abs(got) >= LARGEST["f32"]) & (np.sign(got) == np.sign(exact))
+    return np.asarray(np.where(ordinary, distance, np.where(same | near_limit, 0.0, np.inf)))

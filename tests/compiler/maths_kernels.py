@@ -47,3 +47,29 @@ def mixed(x, count, out, n, BLOCK: tl.constexpr):
     value = tl.load(x + i, mask=i < n, other=1.0)
     times = tl.load(count)
     tl.store(out + i, libdevice.ldexp(libdevice.pow(value, times), times), mask=i < n)
+
+
+@triton.jit
+def convert(x, out, back, n, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    value = tl.load(x + i, mask=i < n, other=0.0).to(out.dtype.element_ty)
+    tl.store(out + i, value, mask=i < n)
+    tl.store(back + i, value.to(tl.float64), mask=i < n)
+
+
+@triton.jit
+def integer_functions(x, y, up, high, size, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    a, b = tl.load(x + i, mask=i < n, other=1), tl.load(y + i, mask=i < n, other=1)
+    limited = tl.minimum(tl.maximum(tl.abs(a), 0), 2147483648 - 2000)
+    tl.store(up + i, tl.cdiv(limited, b), mask=i < n)
+    tl.store(high + i, tl.umulhi(a, b), mask=i < n)
+    tl.store(size + i, tl.abs(a), mask=i < n)
+
+
+@triton.jit
+def extremes(x, y, least, most, n, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    a, b = tl.load(x + i, mask=i < n), tl.load(y + i, mask=i < n)
+    tl.store(least + i, tl.minimum(a, b), mask=i < n)
+    tl.store(most + i, tl.maximum(a, b), mask=i < n)

@@ -4,15 +4,16 @@ from collections.abc import Callable
 
 from kernelwright.compiler.codegen import integers, libdevice, maths
 from kernelwright.compiler.codegen.floats import BYTE_FLOATS, NARROW_FLOATS, Floats
-from kernelwright.compiler.codegen.rounding import with_flag
+from kernelwright.compiler.codegen.rounding import float_to_integer, int_to_float, with_flag
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg
 from kernelwright.compiler.ir import Op
 from kernelwright.core.errors import UnsupportedOpError
 
 INTEGER_OPS = {
     "arith.addi": "add", "arith.subi": "sub", "arith.muli": "mul", "arith.andi": "and", "arith.ori": "or",
-    "arith.xori": "xor", "arith.shli": "shl", "arith.shrsi": "ashr", "arith.shrui": "lshr",
+    "arith.xori": "xor",
 }  # fmt: skip
+SHIFTS = {"arith.shli": "shl", "arith.shrsi": "ashr", "arith.shrui": "lshr"}
 DIVISIONS = {"arith.divsi": "sdiv", "arith.divui": "udiv", "arith.remsi": "srem", "arith.remui": "urem"}
 INTEGER_MINMAX = {"arith.maxsi": "smax", "arith.minsi": "smin", "arith.maxui": "umax", "arith.minui": "umin"}
 # `contract` lets LLVM fuse a multiply into an add, as Triton allows by default.
@@ -33,7 +34,8 @@ LIBRARY = {
     "math.log": "log", "math.log2": "log2", "math.sin": "sin", "math.cos": "cos", "math.tan": "tan",
     "math.tanh": "tanh", "math.erf": "erf", "math.log1p": "log1p", "math.expm1": "expm1", "math.log10": "log10",
     "math.atan": "atan", "math.atan2": "atan2", "math.powf": "pow", "math.sinh": "sinh", "math.cosh": "cosh",
-    "math.asin": "asin", "math.acos": "acos", "math.cbrt": "cbrt",
+    "math.asin": "asin", "math.acos": "acos", "math.cbrt": "cbrt", "math.asinh": "asinh", "math.acosh": "acosh",
+    "math.atanh": "atanh", "math.erfc": "erfc",
 }  # fmt: skip
 CASTS = {
     "arith.extsi": "sext", "arith.extui": "zext", "arith.trunci": "trunc", "arith.sitofp": "sitofp",
@@ -51,7 +53,7 @@ OTHERS = {
     "tt.ptr_to_int", "tt.int_to_ptr", "math.ctpop", "math.ctlz", "math.cttz",
 }  # fmt: skip
 NAMES = {
-    *INTEGER_OPS, *DIVISIONS, *INTEGER_MINMAX, *FLOAT_OPS, *FLOAT_MINMAX, *INTRINSICS, *LIBRARY, *CASTS,
+    *INTEGER_OPS, *SHIFTS, *DIVISIONS, *INTEGER_MINMAX, *FLOAT_OPS, *FLOAT_MINMAX, *INTRINSICS, *LIBRARY, *CASTS,
     *FLOAT_CASTS, *OTHERS,
 }  # fmt: skip
 
@@ -79,7 +81,9 @@ class Elementwise:
         if name in INTEGER_MINMAX:
             return k.call(INTEGER_MINMAX[name], *args)
         if name in DIVISIONS:
-            return self._divide(DIVISIONS[name], args[0], args[1])
+            return integers.divide(k, DIVISIONS[name], args[0], args[1])
+        if name in SHIFTS:
+            return integers.shift(k, SHIFTS[name], args[0], args[1])
         if name in INTRINSICS:
             return self._float(lambda *wide: k.call(INTRINSICS[name], *wide), args, element)
         if name in LIBRARY:
@@ -148,12 +152,12 @@ class Elementwise:
         return value
 
     def _cast(self, text: str, value: Reg, element: str) -> Reg:
+        if text.startswith("fpto"):
+            return float_to_integer(self.k, self.k.wide(value), element, text == "fptosi")
         if element in NARROW_FLOATS:
-            return self.k.cast_float(self.k.convert(text, value, "f32"), element)
-        if value.element in NARROW_FLOATS:
-            value = self.k.wide(value)
-        if text == "fptosi" and element in ("i1", "i8", "i16"):
-            return self.k.convert("trunc", self.k.convert(text, value, "i32"), element)
+            # Rounded to odd, f32 keeps what rounding it again needs.
+            single = int_to_float("f32", text == "sitofp", "odd")(self.k, value)
+            return self.k.cast_float(single, element)
         return self.k.convert(text, value, element)
 
     def _resize(self, value: Reg, element: str) -> Reg:
@@ -166,29 +170,3 @@ class Elementwise:
         if op.attrs.get("rounding") == "rtz":
             return self.k.toward_zero(value, element)
         return self.k.cast_float(value, element)
-
-    def _divide(self, text: str, a: Reg, b: Reg) -> Reg:
-        if b.constant not in (None, 0, -1):
-            return self.k.op(text, a, b)
-        # A GPU gives some number for x / 0 and INT_MIN / -1, this processor ends the process.
-        k, element = self.k, b.element
-        zero, one, minus = k.constant(element, 0), k.constant(element, 1), k.constant(element, -1)
-        safe = k.select(k.compare("icmp eq", b, zero), one, b)
-        if text in ("udiv", "urem"):
-            return self._fast_quotient(text, a, safe)
-        is_minus = k.compare("icmp eq", safe, minus)
-        result = self._fast_quotient(text, a, k.select(is_minus, one, safe))
-        special = k.op("sub", zero, a) if text == "sdiv" else zero
-        return k.select(is_minus, special, result)
-
-    def _fast_quotient(self, text: str, a: Reg, b: Reg) -> Reg:
-        a, b = self.k.together(a, b)
-        if not a.lanes or a.element != "i32":
-            return self.k.op(text, a, b)
-        # No vector division exists; the quotient of 32-bit integers in f64, truncated, is exact.
-        kind = "si" if text[0] == "s" else "ui"
-        wide = self.k.op("fdiv", self.k.convert(f"{kind}tofp", a, "f64"), self.k.convert(f"{kind}tofp", b, "f64"))
-        quotient = self.k.convert(f"fpto{kind}", wide, "i32")
-        if text.endswith("div"):
-            return quotient
-        return self.k.op("sub", a, self.k.op("mul", quotient, b))

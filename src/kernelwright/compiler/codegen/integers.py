@@ -1,4 +1,8 @@
-"""Integer functions beyond LLVM's instructions, on i32 and i64."""
+"""Integer functions beyond LLVM's instructions, and division and shifts without undefined cases.
+
+As on a GPU, a division by zero gives some number and never ends the process, and a shift by the width or more leaves
+nothing but the sign.
+"""
 
 from kernelwright.compiler.codegen.floats import Floats
 from kernelwright.compiler.codegen.rounding import with_flag
@@ -102,3 +106,46 @@ def first_set(k: Floats, x: Reg) -> Reg:
     zero, one = k.constant(x.element, 0), k.constant(x.element, 1)
     place = k.op("add", with_flag(k, "cttz", x), one)
     return k.select(k.compare("icmp eq", x, zero), zero, place)
+
+
+def shift(k: Floats, text: str, value: Reg, count: Reg) -> Reg:
+    """Return shl, lshr or ashr; a count of the width or more, taken as unsigned, shifts everything out."""
+    bits = ELEMENT_BITS[value.element]
+    if count.constant is not None and 0 <= count.constant < bits:
+        return k.op(text, value, count)
+    if text == "ashr":
+        return k.op(text, value, k.call("umin", count, k.constant(count.element, bits - 1)))
+    fits = k.compare("icmp ult", count, k.constant(count.element, bits))
+    return k.select(fits, k.op(text, value, count), k.constant(value.element, 0))
+
+
+def divide(k: Floats, text: str, a: Reg, b: Reg) -> Reg:
+    """Return sdiv, udiv, srem or urem; by zero is by one, and the smallest number by -1 is itself."""
+    if b.constant not in (None, 0, -1):
+        return k.op(text, a, b)
+    element = b.element
+    zero, one, minus = k.constant(element, 0), k.constant(element, 1), k.constant(element, -1)
+    safe = k.select(k.compare("icmp eq", b, zero), one, b)
+    if text in ("udiv", "urem"):
+        return _quotient(k, text, a, safe)
+    is_minus = k.compare("icmp eq", safe, minus)
+    result = _quotient(k, text, a, k.select(is_minus, one, safe))
+    special = k.op("sub", zero, a) if text == "sdiv" else zero
+    return k.select(is_minus, special, result)
+
+
+def _quotient(k: Floats, text: str, a: Reg, b: Reg) -> Reg:
+    a, b = k.together(a, b)
+    bits = ELEMENT_BITS[a.element]
+    if not a.lanes or bits > 32:
+        return k.op(text, a, b)
+    # No vector division exists; the quotient of 32-bit integers in f64, of 16-bit ones in f32, truncated, is exact.
+    kind, element = "si" if text[0] == "s" else "ui", "f64" if bits == 32 else "f32"
+    ratio = k.op("fdiv", k.convert(f"{kind}tofp", a, element), k.convert(f"{kind}tofp", b, element))
+    # i32 holds what narrower integers hold, signed or not.
+    quotient = k.convert("fptosi" if bits < 32 else f"fpto{kind}", ratio, "i32")
+    if bits < 32:
+        quotient = k.convert("trunc", quotient, a.element)
+    if text.endswith("div"):
+        return quotient
+    return k.op("sub", a, k.op("mul", quotient, b))

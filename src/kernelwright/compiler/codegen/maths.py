@@ -17,13 +17,14 @@ OURS: dict[str, Writer] = {
 def function(k: Floats, name: str, *args: Reg) -> Reg:
     """Return function `name` of the C library's mathematics on f32 or f64.
 
-    f32 is computed by code of ours where `INLINE` or `OURS` has it, the same on scalars and vectors. `OURS` needs fused
-    multiply-add; without it, and for f64, the C library is called lane by lane.
+    f32 is computed by code of ours where `INLINE` or `OURS` has it, the same on scalars and vectors. That needs fused
+    multiply-add; on processors without it, and for f64, the C library is called lane by lane.
     """
-    if args[0].element == "f32" and name in INLINE:
-        return INLINE[name](k, *args)
-    if args[0].element == "f32" and name in OURS and _has_fma(k):
-        return routine(k, name, OURS[name], *args)
+    if args[0].element == "f32" and _has_fma(k):
+        if name in INLINE:
+            return INLINE[name](k, *args)
+        if name in OURS:
+            return routine(k, name, OURS[name], *args)
     return library(k, name, *k.together(*args))
 
 

@@ -51,7 +51,7 @@ def _log2(k: Floats, size: Reg) -> Reg:
     value = fma(k, s, horner(k, k.op("fmul", s, s), _LOG2), k.cast_float(exponent, "f64"))
     value = k.select(k.compare("fcmp oeq", size, number(k, size, 0.0)), number(k, value, -math.inf), value)
     # Infinity, and NaN of any kind, are their own logarithms.
-    return k.select(k.compare("fcmp ult", size, number(k, size, math.inf)), value, k.cast_float(size, "f64"))
+    return k.select(k.compare("fcmp olt", size, number(k, size, math.inf)), value, k.cast_float(size, "f64"))
 
 
 def _exp2(k: Floats, x: Reg) -> Reg:

@@ -80,6 +80,17 @@ def float_to_int(element: str, is_signed: bool, mode: str) -> Writer:
     return write
 
 
+def float_to_integer(k: Floats, x: Reg, element: str, is_signed: bool) -> Reg:
+    """Return an f32 or f64 truncated to an integer of any width.
+
+    Numbers beyond 32 bits (64 for i64) stop at their limits and NaN gives 0, as on a GPU: a negative number is 0 as an
+    unsigned one. Of a narrower integer the low bits of that are kept.
+    """
+    if ELEMENT_BITS[element] >= 32:
+        return saturated(k, x, element, is_signed)
+    return k.convert("trunc", saturated(k, x, "i32", is_signed), element)
+
+
 def saturated(k: Floats, x: Reg, element: str, is_signed: bool) -> Reg:
     """Return a float truncated to an integer, limited to the range of the integer; NaN gives 0."""
     kinds = [f"v{x.lanes}{kind}" if x.lanes else kind for kind in (element, x.element)]
