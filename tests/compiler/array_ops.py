@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kernelwright.compiler import CompileOptions, compile_ttir
 
 Array = NDArray[Any]
-TYPES = {
+TYPES: dict[str, np.dtype[Any]] = {
     "f32": np.dtype(np.float32), "f64": np.dtype(np.float64), "f16": np.dtype(np.float16), "bf16": np.dtype(np.uint16),
     "i8": np.dtype(np.int8), "i16": np.dtype(np.int16), "i32": np.dtype(np.int32), "i64": np.dtype(np.int64),
 }  # fmt: skip
@@ -116,8 +116,7 @@ def round_exactly(value: Fraction, kind: str, mode: str) -> float:
     exponent = size.numerator.bit_length() - size.denominator.bit_length()
     exponent -= size < Fraction(2) ** exponent
     step = Fraction(2) ** max(least, exponent - bits + 1)
-    number = {"rn": round, "rz": math.trunc, "ru": math.ceil, "rd": math.floor}[mode](value / step)
-    result, limit = number * step, Fraction(LARGEST[kind])
+    result, limit = whole_number(value / step, mode) * step, Fraction(LARGEST[kind])
     if abs(result) <= limit:
         return float(result)
     # Toward zero, or up from below, the largest finite number is as far as it goes.
@@ -139,3 +138,10 @@ def ulps(got: Array, exact: Array) -> Array:
     # A result half a unit beyond the largest number may be either.
     near_limit = (np.abs(exact) >= LARGEST["f32"]) & (np.abs(got) >= LARGEST["f32"]) & (np.sign(got) == np.sign(exact))
     return np.asarray(np.where(ordinary, distance, np.where(same | near_limit, 0.0, np.inf)))
+
+
+def whole_number(value: Fraction, mode: str) -> int:
+    """Return `value` as an integer in rounding mode rn, rz, ru or rd."""
+    if mode == "rn":
+        return round(value)
+    return math.trunc(value) if mode == "rz" else math.ceil(value) if mode == "ru" else math.floor(value)

@@ -16,7 +16,7 @@ from triton.language.extra.cuda import libdevice
 from kernelwright.compiler.codegen.libdevice import SYMBOLS
 from kernelwright.core.errors import UnsupportedOpError
 from tests.compiler import maths_kernels
-from tests.compiler.array_ops import TYPES, Array, round_exactly, run_symbol, worst_ulps
+from tests.compiler.array_ops import TYPES, Array, round_exactly, run_symbol, whole_number, worst_ulps
 
 KINDS = {"fp32": "f32", "fp64": "f64", "int32": "i32", "uint32": "i32", "int64": "i64", "uint64": "i64"}
 SIGNATURE = re.compile(r'\(((?:\s*core\.dtype\("\w+"\),?)+)\s*\):\s*\(\s*"(__nv_\w+)",\s*core\.dtype\("(\w+)"\)')
@@ -327,8 +327,7 @@ def test_floats_become_integers_as_asked_and_stop_at_the_limits(source: str, tar
     got = run_symbol(f"__nv_{source}2{target}_{mode}", [kind], element, [x])
     bits = 8 * TYPES[element].itemsize
     low, high = (0, 2**bits - 1) if target.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    rounder = {"rn": round, "rz": math.trunc, "ru": math.ceil, "rd": math.floor}[mode]
-    wanted = [min(high, max(low, rounder(Fraction(float(v))))) for v in x]
+    wanted = [min(high, max(low, whole_number(Fraction(float(v)), mode))) for v in x]
     assert [int(v) % 2**bits for v in got] == [v % 2**bits for v in wanted]
     nan = run_symbol(f"__nv_{source}2{target}_{mode}", [kind], element, [np.array([np.nan], TYPES[kind])])
     assert int(nan[0]) == (0 if (kind, element) == ("f32", "i32") else -(2 ** (bits - 1)))
