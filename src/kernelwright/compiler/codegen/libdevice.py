@@ -25,7 +25,7 @@ _FUNCTIONS = (
     "pow", "sinh", "cosh", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "cbrt", "hypot", "fmod",
     "remainder", "fdim", "nextafter", "logb", "ldexp", "scalbn",
 )  # fmt: skip
-_FAST = ("sin", "cos", "tan", "exp", "exp10", "log", "log2", "log10", "pow")
+_FAST = ("sin", "cos", "tan", "tanh", "exp", "exp10", "log", "log2", "log10", "pow")
 # Few use the f32 form of these, and f64 makes it exact to half a unit.
 _RARE = ("tgamma", "lgamma", "j0", "j1", "y0", "y1")
 _OURS: dict[str, Writer] = {
