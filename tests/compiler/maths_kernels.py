@@ -73,3 +73,18 @@ def extremes(x, y, least, most, n, BLOCK: tl.constexpr):
     a, b = tl.load(x + i, mask=i < n), tl.load(y + i, mask=i < n)
     tl.store(least + i, tl.minimum(a, b), mask=i < n)
     tl.store(most + i, tl.maximum(a, b), mask=i < n)
+
+
+@triton.jit
+def add_logarithms(a, b):
+    most = tl.maximum(a, b)
+    return most + libdevice.log1p(tl.exp(tl.minimum(a, b) - most))
+
+
+@triton.jit
+def log_sum_exp(x, out, running, N: tl.constexpr):
+    """Reduce and scan with a function that calls others."""
+    i = tl.arange(0, N)
+    value = tl.load(x + i)
+    tl.store(out, tl.reduce(value, 0, add_logarithms))
+    tl.store(running + i, tl.associative_scan(value, 0, add_logarithms))

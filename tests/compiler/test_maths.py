@@ -204,3 +204,11 @@ def test_functions_of_libdevice_work_in_kernels(name: str) -> None:
     }  # fmt: skip
     wanted = (functions.get(name) or getattr(torch, name))(x.double())
     assert torch.allclose(out.double(), wanted, rtol=3e-7)
+
+
+def test_functions_work_inside_of_reductions_and_scans() -> None:
+    x = torch.randn(64) * 5
+    total, running = torch.empty(1), torch.empty(64)
+    maths_kernels.log_sum_exp[(1,)](x, total, running, N=64)
+    assert torch.allclose(total.double(), x.double().logsumexp(0), rtol=1e-6)
+    assert torch.allclose(running.double(), x.double().logcumsumexp(0), rtol=1e-6)
