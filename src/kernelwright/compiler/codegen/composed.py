@@ -5,15 +5,7 @@ import math
 from kernelwright.compiler.codegen.floats import Floats
 from kernelwright.compiler.codegen.integers import wide
 from kernelwright.compiler.codegen.rounding import saturated
-from kernelwright.compiler.codegen.routines import (
-    Writer,
-    fma,
-    library,
-    magnitude,
-    number,
-    routine,
-    with_sign,
-)
+from kernelwright.compiler.codegen.routines import Writer, fma, library, magnitude, number, routine, with_sign
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg
 
 
@@ -121,7 +113,7 @@ def sign_bit(k: Floats, x: Reg) -> Reg:
     return k.convert("zext", k.compare("icmp slt", bits, k.constant(bits.element, 0)), "i32")
 
 
-def test(predicate: str, limit: float) -> Writer:
+def size_test(predicate: str, limit: float) -> Writer:
     """Return the writer of `|x| predicate limit` as 1 or 0."""
 
     def write(k: Floats, x: Reg) -> Reg:
@@ -132,9 +124,9 @@ def test(predicate: str, limit: float) -> Writer:
 
 def gross_reciprocal(k: Floats, x: Reg) -> Reg:
     """Return 1 / x with the lower halves of x and of the result taken as 0."""
-    upper = k.constant("i64", -(1 << 32))
-    value = x
-    for step in (lambda v: v, lambda v: k.op("fdiv", number(k, x, 1.0), v)):
-        value = step(value)
-        value = k.bitcast(k.op("and", k.bitcast(value, "i64", x.lanes), upper), "f64", x.lanes)
-    return value
+    return _upper_half(k, k.op("fdiv", number(k, x, 1.0), _upper_half(k, x)))
+
+
+def _upper_half(k: Floats, x: Reg) -> Reg:
+    bits = k.op("and", k.bitcast(x, "i64", x.lanes), k.constant("i64", -(1 << 32)))
+    return k.bitcast(bits, "f64", x.lanes)

@@ -122,11 +122,11 @@ def _of_bits() -> dict[str, Writer]:
     table["__nv_double2loint"] = composed.word(0)
     table["__nv_double2hiint"] = composed.word(32)
     for suffix in ("f", "d"):
-        table[f"__nv_isnan{suffix}"] = composed.test("uno", 0.0)
-        table[f"__nv_isinf{suffix}"] = composed.test("oeq", math.inf)
+        table[f"__nv_isnan{suffix}"] = composed.size_test("uno", 0.0)
+        table[f"__nv_isinf{suffix}"] = composed.size_test("oeq", math.inf)
         table[f"__nv_signbit{suffix}"] = composed.sign_bit
     for name in ("finitef", "isfinited"):
-        table[f"__nv_{name}"] = composed.test("olt", math.inf)
+        table[f"__nv_{name}"] = composed.size_test("olt", math.inf)
     return table
 
 
