@@ -145,3 +145,33 @@ def whole_number(value: Fraction, mode: str) -> int:
     if mode == "rn":
         return round(value)
     return math.trunc(value) if mode == "rz" else math.ceil(value) if mode == "ru" else math.floor(value)
+
+
+def random(seed: int = 5) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def spread(low: float, high: float, count: int = 150) -> Array:
+    return np.concatenate([np.linspace(low, high, count), random().uniform(low, high, count)])
+
+
+def sizes(low: float, high: float, count: int = 150) -> Array:
+    """Return numbers whose logarithms are spread evenly."""
+    return np.exp(random().uniform(math.log(low), math.log(high), count))
+
+
+def any_floats(kind: str, count: int = 300) -> Array:
+    """Return finite floats of all sizes, by their bits, after some that are special."""
+    dtype = TYPES[kind]
+    bits = random().integers(0, 256, (count, dtype.itemsize), dtype=np.uint8).view(dtype)[:, 0]
+    info = np.finfo(dtype)
+    special = [0.0, 1.0, -1.0, 1.5, info.max, -info.max, info.tiny, -info.tiny, info.smallest_subnormal, 3.0]
+    return np.concatenate([np.array(special, dtype), bits[np.isfinite(bits)]])
+
+
+def any_integers(kind: str, count: int = 200) -> Array:
+    dtype = TYPES[kind]
+    info = np.iinfo(dtype)
+    special = np.array([0, 1, -1, 2, info.max, info.min, info.max - 1, 1 << 24, (1 << 24) + 1, -(1 << 25) - 1], dtype)
+    sizes = random().integers(0, 8 * dtype.itemsize, count).astype(dtype)
+    return np.concatenate([special, random().integers(info.min, info.max, count, dtype=dtype) >> sizes])
