@@ -1,5 +1,4 @@
 # mypy: ignore-errors
-# ruff: noqa: PLR0917
 # Kernels are a language of their own: their parameters are tensors by convention, not by annotation.
 """Triton kernels whose programs meet in memory: ordered ones, and ones that race."""
 
