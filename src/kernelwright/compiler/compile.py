@@ -12,10 +12,15 @@ from kernelwright.compiler.triton_api import inline_calls
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """How to compile: `checked` bounds-checks every access, `noalias` promises disjoint written tensors."""
+    """How to compile.
+
+    `checked` bounds-checks every access, `noalias` promises disjoint written tensors, `heard` keeps what kernels
+    tell their user: prints go to the process's standard output, failed assertions raise.
+    """
 
     checked: bool = False
     noalias: bool = False
+    heard: bool = False
     features: HostFeatures | None = None
 
 
@@ -26,7 +31,7 @@ def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
     """
     module = read_module(inline_calls(ttir) if "tt.call @" in ttir else ttir)
     check_limits(module)
-    return generate(module, options.features or host_features(), options.checked, options.noalias)
+    return generate(module, options.features or host_features(), options.checked, options.noalias, options.heard)
 
 
 def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:
@@ -43,4 +48,5 @@ def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:
         link(code, "kw_body"),
         generated.locations,
         options.checked,
+        generated.assertions,
     )

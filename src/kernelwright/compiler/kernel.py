@@ -4,7 +4,7 @@ The argument block that generated code reads is a row of 8-byte slots: the grid'
 parameter of the IR function (address, integer sign-extended to i64, f64, or the bits of f32, f16, bf16 in the low
 bytes); and in checked mode the address of the range table, the number of its rows, the address of the fault record.
 A row of the range table is i64 start, i64 end, i64 flags (bit 0: writable). The fault record is i64 kind (0 none, 1
-read, 2 write), i64 address, i64 op number, i64 program, i64 size in bytes.
+read, 2 write, 3 assertion), i64 address, i64 op number, i64 program, i64 size in bytes.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from kernelwright.core.errors import HarnessError, KernelwrightError, RequestErr
 
 _INTEGER_BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64}
 _SLOT_FORMATS = {"ptr": "Q", "f64": "d", "f32": "f4x", "f16": "e6x", "bf16": "H6x"}
-_READ, _WRITE = 1, 2
+_READ, _WRITE, _ASSERTION = 1, 2, 3
 # An access this far from every buffer is not told as an offset: it would depend on where buffers lie.
 _NEAR_BYTES = 1 << 20
 
@@ -59,13 +59,19 @@ class MemoryFault(KernelwrightError):
         self.is_write = is_write
 
 
+class DeviceAssertError(KernelwrightError, RuntimeError):
+    """A `tl.device_assert` did not hold; the text names kernel, line, program and message."""
+
+    exit_code = 1
+
+
 @dataclass(frozen=True, eq=False)
 class NativeKernel:
     """Machine code of one kernel.
 
     `arg_types` are the IR function's parameters ("ptr", "i32", "f32", ...), `scratch_bytes` what a thread needs,
     `body` the function `i32 (ptr argument block, i64 first, i64 last, ptr scratch)`, `locations` the source
-    place of each numbered op that can fault, `checked` whether accesses are.
+    place of each numbered op that can fault, `checked` whether accesses are, `assertions` the messages of asserts.
     """
 
     name: str
@@ -75,6 +81,7 @@ class NativeKernel:
     body: LinkedFunction
     locations: Mapping[int, Location] = field(default_factory=dict)
     checked: bool = False
+    assertions: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def _packer(self) -> "_Packer":
@@ -94,7 +101,7 @@ class NativeKernel:
         """
         packed = self._packed(grid, args)
         programs = grid[0] * grid[1] * grid[2]
-        if not self.checked:
+        if not self.checked and not self.assertions:
             block = ctypes.create_string_buffer(packed, len(packed))
             result = run_grid(self.body.address, ctypes.addressof(block), programs, threads, self.scratch_bytes)
             if result != 0:
@@ -103,11 +110,15 @@ class NativeKernel:
         rows = [word for r in ranges for word in (r.start, r.start + r.size_bytes, int(r.writable))]
         table = (ctypes.c_int64 * max(1, len(rows)))(*rows)
         fault = (ctypes.c_int64 * 5)()
-        packed += struct.pack("<QqQ", ctypes.addressof(table), len(ranges), ctypes.addressof(fault))
+        if self.checked:
+            packed += struct.pack("<Qq", ctypes.addressof(table), len(ranges))
+        packed += struct.pack("<Q", ctypes.addressof(fault))
         block = ctypes.create_string_buffer(packed, len(packed))
         result = run_grid(self.body.address, ctypes.addressof(block), programs, threads, self.scratch_bytes)
         if fault[0] in (_READ, _WRITE):
             raise self._fault(tuple(fault), grid, ranges)
+        if fault[0] == _ASSERTION:
+            raise self._failed(fault[2], fault[3], grid)
         if result != 0:
             raise HarnessError(f"kernel {self.name} must end with result 0 or a fault, it ended with {result}")
 
@@ -118,10 +129,18 @@ class NativeKernel:
             raise RequestError(f"kernel {self.name} must get {len(self.arg_types)} arguments, got {len(args)}")
         return self._packer.pack(self.name, grid, args)
 
+    def _failed(self, number: int, linear: int, grid: tuple[int, int, int]) -> DeviceAssertError:
+        line, message = self.locations.get(number, Location()).line, self.assertions.get(number, "")
+        program = _program(linear, grid)
+        return DeviceAssertError(
+            f"line {line} of {self.name} asserts '{message}', which does not hold in program {program}",
+            {"line": line, "program": program, "message": message},
+        )
+
     def _fault(self, record: tuple[int, ...], grid: tuple[int, int, int], ranges: Sequence[MemoryRange]) -> MemoryFault:
         kind, address, number, linear, size = record
         line = self.locations.get(number, Location()).line
-        program = (linear % grid[0], linear // grid[0] % grid[1], linear // (grid[0] * grid[1]))
+        program = _program(linear, grid)
         near = min(ranges, key=lambda r: _distance(r, address, size), default=None)
         where = f"line {line} of {self.name}" if line else f"an access of {self.name} without a source line"
         verb = "writes" if kind == _WRITE else "reads"
@@ -137,6 +156,10 @@ class NativeKernel:
                 rule, hint = f"not write to {buffer}", "Write to an output or to scratch memory."
         text = f"{where} must {rule}, it {found}. {hint}"
         return MemoryFault(text, line, program, buffer, offset, kind == _WRITE)
+
+
+def _program(linear: int, grid: tuple[int, int, int]) -> tuple[int, int, int]:
+    return linear % grid[0], linear // grid[0] % grid[1], linear // (grid[0] * grid[1])
 
 
 def _distance(place: MemoryRange, address: int, size: int) -> int:

@@ -73,7 +73,7 @@ class LazyKernel:
 
         with self._lock:
             if noalias not in self._kernels:
-                self._kernels[noalias] = compile_ttir(self._ttir, CompileOptions(checked=False, noalias=noalias))
+                self._kernels[noalias] = compile_ttir(self._ttir, CompileOptions(noalias=noalias, heard=True))
             return self._kernels[noalias]
 
 

@@ -13,7 +13,9 @@ from kernelwright.compiler.codegen.ahead import Loop
 from kernelwright.compiler.codegen.analysis import LAZY, uniform_source
 from kernelwright.compiler.codegen.evaluate import element_name
 from kernelwright.compiler.codegen.lowering import DEAR, Lowering
+from kernelwright.compiler.codegen.moves import Moves
 from kernelwright.compiler.codegen.products import Products
+from kernelwright.compiler.codegen.scaled import add_unscale
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, TextBlock, llvm_type
 from kernelwright.compiler.codegen.values import Buffer
 from kernelwright.compiler.ir import Block, Function, Op, Region, Value, walk
@@ -36,6 +38,8 @@ class Control:
     def __init__(self, lowering: Lowering, next_program: TextBlock) -> None:
         self.low = lowering
         self.products = Products(lowering)
+        Moves(lowering)
+        add_unscale(lowering)
         self.e = lowering.e
         self.f = lowering.e.f
         self._next_program = next_program
@@ -56,14 +60,17 @@ class Control:
             self._blocks[block] = self.f.new_block("bb")
             for value in block.args:
                 if value.shape:
-                    raise UnsupportedOpError("tensors as arguments of basic blocks are not covered", {})
-                self._block_slots[value] = self.f.alloca(llvm_type(element_name(value), 0), "arg")
+                    lane = self.low.layout.lane(value)
+                    self.e.buffers[0][value] = self.low.scratch.buffer(value.shape, element_name(value), lane)
+                else:
+                    self._block_slots[value] = self.f.alloca(llvm_type(element_name(value), 0), "arg")
         for number, block in enumerate(blocks):
             if number:
                 self.f.places[-1] = self._blocks[block]
                 self.e.forget()
                 for value in block.args:
-                    self.e.scalars[value] = self._read(value, self._block_slots[value])
+                    if not value.shape:
+                        self.e.scalars[value] = self._read(value, self._block_slots[value])
             self.low.write_block(block, self._end_block)
 
     def _end_block(self, op: Op) -> None:
@@ -89,6 +96,10 @@ class Control:
 
     def _pass(self, target: Block, values: list[Value]) -> None:
         for argument, value in zip(target.args, values, strict=True):
+            if value.shape:
+                # Blocks only lead forward, so no argument is read while it is written.
+                self.low.keep(value, self.e.buffers[0][argument], register=False)
+                continue
             self.f.line(f"store {self.e.scalars[value].typed}, ptr {self._block_slots[argument]}")
 
     # --- regions

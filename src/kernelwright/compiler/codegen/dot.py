@@ -10,7 +10,7 @@ lanes the softmax runs down registers, and the keys need no packing.
 from dataclasses import dataclass
 
 from kernelwright.compiler.codegen.ahead import POINTER_BYTES, Fetch
-from kernelwright.compiler.codegen.evaluate import Evaluator
+from kernelwright.compiler.codegen.evaluate import Evaluator, is_float
 from kernelwright.compiler.codegen.text import Reg, literal, llvm_type
 from kernelwright.compiler.codegen.values import Buffer, Index, Lane, storage_bytes
 from kernelwright.compiler.features import HostFeatures
@@ -190,7 +190,10 @@ def _write_tile(e: Evaluator, product: Product, tile: Tile, groups: int | Reg, t
                 e.f.line(f"store {value.typed}, ptr {slot}")
     for r, line in enumerate(slots):
         for v, slot in enumerate(line):
-            e.memory.buffer_store(product.out, _place(e, product, tile, r, v), _read(e, product, slot))
+            total = _read(e, product, slot)
+            if is_float(total.element):
+                total = e.k.cast_float(total, product.out.element)
+            e.memory.buffer_store(product.out, _place(e, product, tile, r, v), total)
 
 
 def _unroll(tiles: Tiles) -> int:
@@ -204,7 +207,10 @@ def _start(e: Evaluator, product: Product, tile: Tile, r: int, v: int) -> str:
     if product.start is None:
         e.f.line(f"store {vector} zeroinitializer, ptr {slot}")
     else:
-        initial = e.k.splat(e.reg(product.start, _place(e, product, tile, r, v)), product.tiles.width)
+        initial = e.reg(product.start, _place(e, product, tile, r, v))
+        if is_float(initial.element):
+            initial = e.k.cast_float(initial, product.kind.accumulator)
+        initial = e.k.splat(initial, product.tiles.width)
         e.f.line(f"store {initial.typed}, ptr {slot}")
     return slot
 

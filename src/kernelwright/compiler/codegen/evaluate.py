@@ -6,9 +6,9 @@ from typing import cast
 
 from kernelwright.compiler.codegen.analysis import WIDTH_CASTS, Facts
 from kernelwright.compiler.codegen.elementwise import Elementwise
-from kernelwright.compiler.codegen.floats import FLOATS, Floats
+from kernelwright.compiler.codegen.floats import BYTE_FLOATS, FLOATS, Floats
 from kernelwright.compiler.codegen.memory import Access, Memory
-from kernelwright.compiler.codegen.text import ELEMENT_BITS, FunctionText, Reg
+from kernelwright.compiler.codegen.text import ELEMENT_BITS, FunctionText, Reg, llvm_type
 from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Chunk, Index, Lane
 from kernelwright.compiler.features import HostFeatures
 from kernelwright.compiler.ir import Op, Pointer, TensorType, Value
@@ -125,11 +125,26 @@ class Evaluator:
     def _constant(self, op: Op, index: tuple[Index, ...]) -> Chunk:
         value = op.attrs["value"]
         element = element_name(op.result)
-        if not isinstance(value, tuple):
-            return self.k.constant(element, cast(float, value))
-        raise UnsupportedOpError(
-            f"line {op.location.line}: constant tensors with several values are not covered", {"line": op.location.line}
-        )
+        if isinstance(value, tuple):
+            return self.memory.buffer_load(self._table(op, value, element), index)
+        return self.k.constant(element, cast(float, value))
+
+    def _table(self, op: Op, values: tuple[float | int, ...], element: str) -> Buffer:
+        """Return where the elements of a constant lie, in the program's own data."""
+        if element in BYTE_FLOATS:
+            raise UnsupportedOpError(
+                f"line {op.location.line}: a constant tensor of {element} must have equal elements, it has several",
+                {"line": op.location.line},
+            )
+        stored = "i8" if element == "i1" else element
+        items = ", ".join(Reg(stored, 0, self.k.constant(stored, value).text).typed for value in values)
+        content = f"internal constant [{len(values)} x {llvm_type(stored, 0)}] [{items}], align 64"
+        names = [key for key in self.f.globals if key.startswith("table ")]
+        key = f"table {content}"
+        name = f"@kw_table{names.index(key) if key in names else len(names)}"
+        self.f.globals[key] = f"{name} = {content}"
+        shape = op.result.shape
+        return Buffer(shape, element, tuple(reversed(range(len(shape)))), name)
 
     def _splat(self, op: Op, index: tuple[Index, ...]) -> Chunk:
         return self.chunk(op.operands[0], ())

@@ -8,6 +8,8 @@ from kernelwright.compiler.codegen.control import Control
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name
 from kernelwright.compiler.codegen.layout import Layout
 from kernelwright.compiler.codegen.lowering import Lowering
+from kernelwright.compiler.codegen.reports import add_reports, has_asserts
+from kernelwright.compiler.codegen.scaled import rewrite_scaled_dots
 from kernelwright.compiler.codegen.scratch import Scratch
 from kernelwright.compiler.codegen.text import FunctionText, Reg, llvm_type
 from kernelwright.compiler.features import HostFeatures
@@ -28,22 +30,26 @@ class Generated:
     arg_types: tuple[str, ...]
     scratch_bytes: int
     locations: dict[int, Location]
+    # Messages of assertions by op number; not empty if a launch needs a fault record without being checked.
+    assertions: dict[int, str]
 
 
-def generate(module: Module, features: HostFeatures, checked: bool, noalias: bool) -> Generated:
+def generate(module: Module, features: HostFeatures, checked: bool, noalias: bool, heard: bool = False) -> Generated:
     """Return the code of a kernel.
 
     `checked` puts a bounds check before every access; `noalias` promises that tensors that are
-    written overlap no other tensor.
+    written overlap no other tensor; `heard` keeps prints and assertions, which are left out else.
     """
     function = module.entry
+    rewrite_scaled_dots(function)
     header = f"define i32 @{BODY_NAME}(ptr %args, i64 %first, i64 %last, ptr noalias %scratch)"
     text = FunctionText(header)
     facts = Facts(function)
     evaluator = Evaluator(text, facts, features, checked)
     scratch = Scratch(text)
     lowering = Lowering(evaluator, facts, Layout(function, facts), scratch, noalias)
-    _write_arguments(evaluator, function, checked)
+    add_reports(lowering, heard)
+    _write_arguments(evaluator, function, checked, heard and has_asserts(function))
     _write_programs(evaluator, lowering, function)
     locations = {number: op.location for op, number in evaluator.op_numbers.items()}
     parts = [*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]
@@ -53,6 +59,7 @@ def generate(module: Module, features: HostFeatures, checked: bool, noalias: boo
         tuple(element_name(arg) for arg in function.args),
         scratch.size_bytes,
         locations,
+        {n: str(op.attrs["message"]) for op, n in evaluator.op_numbers.items() if op.name == "tt.assert"},
     )
 
 
@@ -63,7 +70,7 @@ def _slot(text: FunctionText, element: str, number: int, name: str) -> Reg:
     return Reg(element, 0, name)
 
 
-def _write_arguments(e: Evaluator, function: Function, checked: bool) -> None:
+def _write_arguments(e: Evaluator, function: Function, checked: bool, asserts: bool) -> None:
     for axis in range(GRID_SLOTS):
         _slot(e.f, "i64", axis, f"%grid{axis}")
     number = GRID_SLOTS
@@ -77,6 +84,8 @@ def _write_arguments(e: Evaluator, function: Function, checked: bool) -> None:
             e.scalars[value] = _slot(e.f, element, number, f"%arg{number}")
         number += 1
     if not checked:
+        if asserts:
+            _slot(e.f, "ptr", number, "%fault_record")
         return
     _slot(e.f, "ptr", number, "%ranges")
     _slot(e.f, "i64", number + 1, "%range_count")

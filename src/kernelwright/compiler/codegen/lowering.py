@@ -24,14 +24,16 @@ from kernelwright.compiler.codegen.nests import (
     combiner_name,
     write_nest,
 )
-from kernelwright.compiler.codegen.rounds import Atomic, Gather, Scan
+from kernelwright.compiler.codegen.rounds import Atomic, Gather, Histogram, Map, Scan
 from kernelwright.compiler.codegen.scratch import Scratch
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg
 from kernelwright.compiler.codegen.values import Address, Buffer, storage_bytes
 from kernelwright.compiler.ir import Block, Op, Value, walk
 from kernelwright.core.errors import UnsupportedOpError
 
-EFFECTS = {"tt.store", "tt.atomic_rmw", "tt.atomic_cas", "tt.call", "tt.assert", "tt.print", "gpu.barrier"}
+EFFECTS = {"tt.store", "tt.atomic_rmw", "tt.atomic_cas", "tt.call", "tt.assert", "tt.print"}
+# A program is one thread: it has nobody to wait for. Assumptions are not used.
+NOTHING_TO_DO = {"gpu.barrier", "ttg.barrier", "llvm.intr.assume"}
 KEEP_ABOVE = 3
 # The cost of a value that is worth storing rather than computing twice: a load, an exponential.
 DEAR = 10
@@ -69,7 +71,8 @@ class Lowering:
         self.shared: set[Op] = set()
         self.handlers: dict[str, Callable[[Op], None]] = {
             "tt.store": self._store, "tt.reduce": self._reduce, "tt.scan": self._scan,
-            "tt.gather": self._gather, "tt.atomic_rmw": self._atomic, "tt.atomic_cas": self._atomic,
+            "tt.gather": self._gather, "tt.histogram": self._histogram, "tt.map_elementwise": self._map,
+            "tt.atomic_rmw": self._atomic, "tt.atomic_cas": self._atomic,
         }  # fmt: skip
 
     # --- blocks
@@ -94,6 +97,8 @@ class Lowering:
         elif op.name in LAZY:
             if not op.result.shape:
                 self._scalar(op)
+        elif op.name in NOTHING_TO_DO:
+            return
         elif op.name == "ub.poison":
             if not op.result.shape:
                 self.e.scalars[op.result] = Reg(element_name(op.result), 0, "poison")
@@ -426,7 +431,7 @@ class Lowering:
         lane = self.layout.lane(source)
         if lane == axis:
             lane = next((d for d in reversed(range(len(source.shape))) if d != axis and source.shape[d] > 1), axis)
-        self._write_rounds(source.shape, lane, axis, Scan(op, results), op)
+        self.write_rounds(source.shape, lane, axis, Scan(op, results), op)
         self.e.buffers[-1].update(zip(op.results, results, strict=True))
 
     def _gather(self, op: Op) -> None:
@@ -441,6 +446,28 @@ class Lowering:
         self.run(pending, [where])
         self.e.buffers[-1][op.result] = result
 
+    def _histogram(self, op: Op) -> None:
+        result = self.scratch.buffer(op.result.shape, element_name(op.result), 0)
+        self.e.memory.clear(result)
+        shape = op.operands[0].shape
+        self.write_rounds(shape, len(shape) - 1, len(shape) - 1, Histogram(op, result), op)
+        self.e.buffers[-1][op.result] = result
+
+    def _map(self, op: Op) -> None:
+        results = [self.scratch.buffer(v.shape, element_name(v), self.layout.lane(v)) for v in op.results]
+        shape, pack = op.operands[0].shape, cast(int, op.attrs.get("pack", 1))
+        root = Map(op, results)
+        if pack == 1:
+            self.run(Pending(shape, self.layout.lane(op.results[0]), [root], ops={op}), list(op.operands))
+        else:
+            # The last dimension goes pack by pack.
+            for operand in op.operands:
+                self.require(operand)
+            packs = (*shape[:-1], shape[-1] // pack)
+            last = len(shape) - 1
+            write_nest(self.e, Nest(packs, last, 1, tuple(range(len(shape)))), [root])
+        self.e.buffers[-1].update(zip(op.results, results, strict=True))
+
     def _atomic(self, op: Op) -> None:
         used = bool(op.result.uses)
         shape = op.result.shape
@@ -452,11 +479,16 @@ class Lowering:
             if result is not None:
                 self.e.scalars[op.result] = self.e.memory.buffer_load(result, ())
             return
-        self._write_rounds(shape, len(shape) - 1, len(shape) - 1, root, op)
+        self.write_rounds(shape, len(shape) - 1, len(shape) - 1, root, op)
         if result is not None:
             self.e.buffers[-1][op.result] = result
 
-    def _write_rounds(self, shape: tuple[int, ...], lane: int, axis: int, root: Root, op: Op) -> None:
+    def write_alone(self, root: Root, op: Op) -> None:
+        """Write a nest over the first operand of `op` with `root` as what is done in it."""
+        first = op.operands[0]
+        self.run(Pending(first.shape, self.natural_lane(first), [root], ops={op}), list(op.operands))
+
+    def write_rounds(self, shape: tuple[int, ...], lane: int, axis: int, root: Root, op: Op) -> None:
         """Write a nest in which `axis` goes one element at a time, lanes along `lane` if another."""
         pending = Pending(shape, lane, [root], ops={op})
         for operand in op.operands:

@@ -247,14 +247,16 @@ class Memory:
         return low, high, self.k.convert("trunc", flags, "i1")
 
     def _fault(self, first: Reg, size: Reg, access: Access) -> TextBlock:
-        """Return a block that records the fault, unless another thread has recorded one, and leaves."""
+        return self.report(2 if access.is_write else 1, first, size, access.number)
+
+    def report(self, kind: int, address: Reg, size: Reg, number: int) -> TextBlock:
+        """Return a block that records what went wrong in op `number`, unless another thread has, and leaves."""
         fault, record, leave = (self.f.new_block(hint) for hint in ("fault", "record", "leave"))
         pair, taken = self.f.new_name("f"), self.f.new_name("f")
-        kind = 2 if access.is_write else 1
         fault.lines.append(f"{pair} = cmpxchg ptr %fault_record, i64 0, i64 {kind} monotonic monotonic")
         fault.lines.append(f"{taken} = extractvalue {{ i64, i1 }} {pair}, 1")
         fault.end = f"br i1 {taken}, label %{record.name}, label %{leave.name}"
-        for slot, text in enumerate((first.text, str(access.number), "%program", size.text), start=1):
+        for slot, text in enumerate((address.text, str(number), "%program", size.text), start=1):
             pointer = self.f.new_name("f")
             record.lines.append(f"{pointer} = getelementptr i64, ptr %fault_record, i64 {slot}")
             record.lines.append(f"store i64 {text}, ptr {pointer}")
@@ -282,6 +284,13 @@ class Memory:
         if known:
             pointer = self.advance(pointer, Reg("i64", 0, str(known)), 1)
         return pointer, lane_dim
+
+    def clear(self, buffer: Buffer) -> None:
+        """Set a whole buffer to zero bits."""
+        self.f.declare("llvm.memset.p0.i64", "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        self.f.line(
+            f"call void @llvm.memset.p0.i64(ptr align 64 {buffer.pointer}, i8 0, i64 {buffer.size_bytes}, i1 false)"
+        )
 
     def buffer_load(self, buffer: Buffer, index: tuple[Index, ...]) -> Reg:
         """Return the chunk of a buffer at `index`."""

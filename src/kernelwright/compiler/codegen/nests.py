@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
 from kernelwright.compiler.codegen.floats import float_literal
+from kernelwright.compiler.codegen.regions import combine
 from kernelwright.compiler.codegen.text import Reg, llvm_type
 from kernelwright.compiler.codegen.values import Address, Buffer, Index, Lane, storage_bytes
 from kernelwright.compiler.ir import Block, Op, Value
@@ -232,21 +233,6 @@ def combiner_name(op: Op) -> str | None:
         if end.operands == inner.results and set(inner.operands) == set(block.args) and inner.name in IDENTITIES:
             return inner.name
     return None
-
-
-def combine(e: Evaluator, block: Block, left: list[Reg], right: list[Reg]) -> list[Reg]:
-    """Return the combine region of a reduction or scan applied to two sets of values."""
-    known: dict[Value, Reg] = dict(zip(block.args, left + right, strict=True))
-
-    def look(value: Value) -> Reg:
-        return known[value] if value in known else e.scalars[value]
-
-    for op in block.ops[:-1]:
-        if op.name == "arith.constant":
-            known[op.result] = e.k.constant(element_name(op.result), cast(float, op.attrs["value"]))
-        else:
-            known[op.result] = e.ew.write(op, [look(operand) for operand in op.operands], element_name(op.result))
-    return [look(value) for value in block.ops[-1].operands]
 
 
 @dataclass(eq=False)

@@ -5,6 +5,7 @@ from typing import cast
 from kernelwright.compiler.codegen import elementwise
 from kernelwright.compiler.codegen.ahead import POINTER_BYTES, Ahead, Fetch, rows_ahead
 from kernelwright.compiler.codegen.analysis import is_zero_constant
+from kernelwright.compiler.codegen.batches import write_batch
 from kernelwright.compiler.codegen.dot import (
     Broadcast,
     DotType,
@@ -22,8 +23,8 @@ from kernelwright.compiler.codegen.memory import ZEROS_BYTES
 from kernelwright.compiler.codegen.nests import Nest, Pack, RowPointers, write_nest
 from kernelwright.compiler.codegen.values import Buffer, storage_bytes
 from kernelwright.compiler.ir import Op, Value
-from kernelwright.core.errors import UnsupportedOpError
 
+MATRIX = 2
 # With narrower registers a dot is bound by arithmetic, and the copy it saves is cheap.
 MIN_TABLE_VECTOR_BYTES = 32
 # With more rows to multiply with, a packed copy pays: each tile of the result reads the lane side again.
@@ -42,12 +43,14 @@ class Products:
 
     def write(self, op: Op) -> None:
         """Write a `tt.dot` where it stands."""
+        if len(op.result.shape) > MATRIX:
+            write_batch(self, op)
+        else:
+            self.e.buffers[-1][op.result] = self.write_matrix(op, None, self._fetch(op))
+
+    def write_matrix(self, op: Op, out: Buffer | None, fetch: Fetch | None) -> Buffer:
+        """Write a dot of two matrices into `out`, or where it is best, and return where it is."""
         left, right, start = op.operands
-        if len(left.shape) != 2:
-            raise UnsupportedOpError(
-                f"line {op.location.line}: tt.dot of rank {len(left.shape)} is not covered by the CPU compiler",
-                {"op": op.name, "line": op.location.line},
-            )
         (rows, depth), columns = left.shape, right.shape[1]
         kind, lane_dim = self._dot_shape(op)
         lane_size = op.result.shape[lane_dim]
@@ -62,14 +65,13 @@ class Products:
         lanes = self._lane_side(lane_side, lane_k, kind, tiles)
         broadcast = self.broadcast(other_side, other_k, kind.group, kind.element)
         initial = None if is_zero_constant(start) else start
-        out = self._dot_target(op, lane_dim, kind.accumulator)
+        out = out or self._dot_target(op, lane_dim)
         if initial is not None:
             pending = Pending(op.result.shape, lane_dim)
             self.low.settle(initial, lane_dim, pending)
             self._keep_dear_vectors(pending)
-        fetch = self._fetch(op)
         write_dot(self.e, Product(kind, tiles, lanes, broadcast, initial, out, lane_dim, fetch))
-        self.e.buffers[-1][op.result] = out
+        return out
 
     def _keep_dear_vectors(self, pending: Pending) -> None:
         """Store what is the same along a dimension and dear: the micro-kernel evaluates it once per tile."""
@@ -95,7 +97,7 @@ class Products:
         cursors = tuple(self.low.scratch.pointer(16) for _ in found)
         return Fetch(Ahead(self.e, loop), tuple(found), tables, cursors)
 
-    def _dot_target(self, op: Op, lane_dim: int, accumulator: str) -> Buffer:
+    def _dot_target(self, op: Op, lane_dim: int) -> Buffer:
         """Return where the result goes: over the accumulator's buffer if nobody else reads that."""
         chain: set[Op] = {op}
         leaf = op.operands[2]
@@ -108,11 +110,12 @@ class Products:
             leaf = inner[0]
             passed.append(leaf)
         buffer = self.e.buffer_of(leaf)
-        fits = buffer is not None and buffer.order and buffer.order[0] == lane_dim and buffer.element == accumulator
+        element = element_name(op.result)
+        fits = buffer is not None and buffer.order and buffer.order[0] == lane_dim and buffer.element == element
         own = fits and self._is_own(leaf)
         if own and all(use in chain for value in passed for use in value.uses):
             return cast(Buffer, buffer)
-        return self.low.scratch.buffer(op.result.shape, accumulator, lane_dim)
+        return self.low.scratch.buffer(op.result.shape, element, lane_dim)
 
     def _is_own(self, value: Value) -> bool:
         """Return whether `value` lives in this region: a buffer from outside a loop must survive the round."""

@@ -1,11 +1,12 @@
-"""Roots that go element by element: scans, gathers from a tile, atomics."""
+"""Roots that go element by element: scans, gathers from a tile, histograms, packed maps, atomics."""
 
 from dataclasses import dataclass, field
 from typing import cast
 
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
-from kernelwright.compiler.codegen.nests import Nest, Offsets, PlainRoot, combine
-from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, llvm_type
+from kernelwright.compiler.codegen.nests import Nest, Offsets, PlainRoot
+from kernelwright.compiler.codegen.regions import apply, combine
+from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, literal, llvm_type
 from kernelwright.compiler.codegen.values import Address, Buffer, Index, Lane, storage_bytes
 from kernelwright.compiler.ir import Op
 
@@ -72,8 +73,10 @@ class Gather(PlainRoot):
         """Pick one chunk."""
         axis = cast(int, self.op.attrs["axis"])
         picked = e.reg(self.op.operands[1], index)
+        # A number out of range is the kernel's mistake; it picks some element, never foreign memory.
+        picked = e.k.op("and", picked, e.k.constant(picked.element, self.source.shape[axis] - 1))
         if ELEMENT_BITS[picked.element] < 64:
-            picked = e.k.convert("sext", picked, "i64")
+            picked = e.k.convert("zext", picked, "i64")
         lanes = next((item.lanes for item in index if isinstance(item, Lane)), 0)
         offset = e.k.op("mul", picked, Reg("i64", 0, str(self.source.strides[axis])))
         for dim, item in enumerate(index):
@@ -95,6 +98,50 @@ class Gather(PlainRoot):
         if self.source.element == "i1":
             value = e.k.compare("icmp ne", value, e.k.constant("i8", 0))
         e.memory.buffer_store(self.result, index, value)
+
+
+@dataclass(eq=False)
+class Histogram(PlainRoot):
+    """A `tt.histogram`: how often each number below the count of bins occurs; other numbers are left out."""
+
+    op: Op
+    result: Buffer
+
+    def visit(self, e: Evaluator, index: tuple[Index, ...], offsets: Offsets) -> None:
+        """Count one element."""
+        number = e.reg(self.op.operands[0], index)
+        if ELEMENT_BITS[number.element] < 64:
+            number = e.k.convert("zext", number, "i64")
+        counts = e.k.compare("icmp ult", number, literal("i64", self.result.shape[0]))
+        if len(self.op.operands) > 1:
+            counts = e.k.op("and", counts, e.reg(self.op.operands[1], index))
+        bin_number = e.k.select(counts, number, literal("i64", 0))
+        place = e.memory.advance(Reg("ptr", 0, self.result.pointer), bin_number, storage_bytes(self.result.element))
+        element = self.result.element
+        held = e.f.emit(element, 0, f"load {element}, ptr {place.text}", e.f.depth)
+        after = e.k.op("add", held, e.k.convert("zext", counts, element))
+        e.f.line(f"store {after.typed}, ptr {place.text}")
+
+
+@dataclass(eq=False)
+class Map(PlainRoot):
+    """A `tt.map_elementwise`: a region applied to `pack` neighbours of each operand at once."""
+
+    op: Op
+    results: list[Buffer]
+
+    def visit(self, e: Evaluator, index: tuple[Index, ...], offsets: Offsets) -> None:
+        """Apply the region to one chunk, or to one pack of elements."""
+        pack = cast(int, self.op.attrs.get("pack", 1))
+        places = [index]
+        if pack > 1:
+            first = e.k.op("mul", cast(Reg, index[-1]), literal("i64", pack))
+            places = [(*index[:-1], e.plus(first, literal("i64", number))) for number in range(pack)]
+        values = [e.reg(operand, place) for operand in self.op.operands for place in places]
+        outcome = iter(apply(e, self.op.regions[0].block, values))
+        for buffer in self.results:
+            for place in places:
+                e.memory.buffer_store(buffer, place, next(outcome))
 
 
 @dataclass(eq=False)

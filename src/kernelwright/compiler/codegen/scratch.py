@@ -37,6 +37,10 @@ class Scratch:
     def buffer(self, shape: tuple[int, ...], element: str, lane: int) -> Buffer:
         """Return a buffer whose contiguous dimension is `lane`, the others in row-major order."""
         order = ((lane, *(d for d in reversed(range(len(shape))) if d != lane))) if shape else ()
+        return self.ordered(shape, element, order)
+
+    def ordered(self, shape: tuple[int, ...], element: str, order: tuple[int, ...]) -> Buffer:
+        """Return a buffer whose dimensions lie in `order`, the contiguous one first."""
         empty = Buffer(shape, element, order, "")
         return Buffer(shape, element, order, self.pointer(empty.size_bytes))
 

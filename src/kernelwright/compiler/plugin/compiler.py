@@ -26,7 +26,7 @@ class CpuOptions:
     enable_fp_fusion: bool = True
     launch_cooperative_grid: bool = False
     launch_pdl: bool = False
-    supported_fp8_dtypes: tuple[str, ...] = ("fp8e4nv", "fp8e5")
+    supported_fp8_dtypes: tuple[str, ...] = ("fp8e4b15", "fp8e4b8", "fp8e4nv", "fp8e5", "fp8e5b16")
     deprecated_fp8_dot_operand_dtypes: tuple[str, ...] = ()
     default_dot_input_precision: str = "ieee"
     allowed_dot_input_precisions: tuple[str, ...] = ("ieee", "tf32", "tf32x3", "bf16x3", "bf16x6")
@@ -34,11 +34,15 @@ class CpuOptions:
     extern_libs: tuple[tuple[str, str], ...] = ()
     debug: bool = False
     backend_name: str = BACKEND_NAME
-    sanitize_overflow: bool = False
+    sanitize_overflow: bool = True
     ir_override: str | None = None
     arch: str = ""
     instrumentation_mode: str = ""
     fpsan_homomorphic_casts: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a number of warps that no GPU takes: a kernel that runs here shall run there."""
+        assert self.num_warps > 0 and self.num_warps & (self.num_warps - 1) == 0, "num_warps must be a power of 2"
 
     def hash(self) -> str:
         """Return the identity of the options for Triton's cache."""
@@ -86,8 +90,10 @@ class CpuBackend(BaseBackend):  # type: ignore[misc]  # triton ships no types
         return (metadata.num_warps, metadata.num_stages)
 
     def get_codegen_implementation(self, options: CpuOptions) -> dict[str, Any]:
-        """Return front-end hooks: any dot size is allowed, custom float types are not."""
-        return {"min_dot_size": _min_dot_size}
+        """Return front-end hooks: any dot size is allowed, fp8e4b15 converts by bits."""
+        from kernelwright.compiler.plugin.custom_floats import convert_custom_types  # noqa: PLC0415  # needs triton whole
+
+        return {"min_dot_size": _min_dot_size, "convert_custom_types": convert_custom_types}
 
     def get_module_map(self) -> dict[str, ModuleType]:
         """Return where `triton.language.extra.libdevice` comes from: CUDA's names, mapped by the code generator."""

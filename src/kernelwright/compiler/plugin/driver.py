@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
 from kernelwright.compiler.plugin.compiler import BACKEND_NAME
+from kernelwright.compiler.plugin.device import HostDevice
 
+# More than the last-level cache that a core reaches on processors of today.
+_FLUSH_BYTES = 128 << 20
 _CPP_TYPES = {
     "i1": "int8_t", "i8": "int8_t", "i16": "int16_t", "i32": "int32_t", "i64": "int64_t",
     "u1": "uint8_t", "u8": "uint8_t", "u16": "uint16_t", "u32": "uint32_t", "u64": "uint64_t",
@@ -50,10 +52,20 @@ class CpuLauncher:
 
 
 def flat_args(types: Any, values: Any) -> Iterator[Any]:
-    """Yield the values that are parameters of the IR function: constants dropped, tuples flattened."""
+    """Yield the values that are parameters of the IR function.
+
+    Constants are dropped, tuples flattened, tensor descriptors taken apart: base, shape, strides and two flags for the
+    descriptor, then shape and strides again, which the front end passes as numbers of their own.
+    """
     for kind, value in zip(types, values, strict=True):
         if isinstance(kind, tuple):
             yield from flat_args(kind, value)
+        elif kind.startswith("tensordesc"):
+            yield from (value.base, *value.shape, *value.strides)
+            yield value.padding == "nan"
+            if hasattr(value, "round_f32_to_tf32"):
+                yield value.round_f32_to_tf32
+            yield from (*value.shape, *value.strides)
         elif kind != "constexpr":
             yield value
 
@@ -92,11 +104,9 @@ class CpuDriver(DriverBase):  # type: ignore[misc]  # triton ships no types
 
         return torch.device("cpu")
 
-    def get_device_interface(self) -> ModuleType:
-        """Return torch.cpu, which has the stream and synchronize calls that callers expect."""
-        import torch  # noqa: PLC0415
-
-        return torch.cpu
+    def get_device_interface(self) -> HostDevice:
+        """Return the stream, event and synchronize calls that callers expect."""
+        return HostDevice()
 
     def get_current_device(self) -> int:
         """Return 0, the only device."""
@@ -119,7 +129,7 @@ class CpuDriver(DriverBase):  # type: ignore[misc]  # triton ships no types
         """Return a buffer larger than last-level caches, to write between timings."""
         import torch  # noqa: PLC0415
 
-        return torch.empty(64 * 1024 * 1024, dtype=torch.int32)
+        return torch.empty(_FLUSH_BYTES, dtype=torch.int8)
 
     def clear_cache(self, cache: Any) -> None:
         """Evict everything by writing the buffer."""
