@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kernelwright.compiler.codegen.generate import Generated, check_limits, generate
 from kernelwright.compiler.features import HostFeatures, host_features
+from kernelwright.compiler.ir import Module
 from kernelwright.compiler.kernel import NativeKernel
 from kernelwright.compiler.native import PassOptions, assemble, link
 from kernelwright.compiler.reader import read_module
@@ -29,9 +30,16 @@ def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
 
     Raises UnsupportedOpError naming op and source line, OverLimitError with figure and limit.
     """
+    return generate(
+        read_kernel(ttir), options.features or host_features(), options.checked, options.noalias, options.heard
+    )
+
+
+def read_kernel(ttir: str) -> Module:
+    """Return the records of a kernel, its calls replaced by what they call; errors as in `generate_llvm`."""
     module = read_module(inline_calls(ttir) if "tt.call @" in ttir else ttir)
     check_limits(module)
-    return generate(module, options.features or host_features(), options.checked, options.noalias, options.heard)
+    return module
 
 
 def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:

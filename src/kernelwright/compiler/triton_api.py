@@ -1,6 +1,7 @@
 """The one adapter to Triton's internals, whose names move with each minor version."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,3 +126,38 @@ def inline_calls(text: str) -> str:
     passes.common.add_canonicalizer(manager)
     manager.run(module, "kernelwright_inline")
     return str(module)
+
+
+def triton_ir(
+    function: Any, types: dict[str, str], constants: dict[str, object], divisible: set[str], options: Mapping[str, int]
+) -> str:
+    """Return the Triton IR of a `@triton.jit` function, as plans carry it.
+
+    `types` has all parameters in order, "constexpr" for those in `constants`; those in `divisible` are multiples of 16.
+    Raises CompileError in one line for what Triton's own front end refuses.
+    """
+    # Triton loads us while it loads itself.
+    from triton.backends.compiler import GPUTarget  # noqa: PLC0415
+    from triton.compiler import ASTSource, compile  # noqa: PLC0415
+    from triton.errors import TritonError  # noqa: PLC0415
+
+    attrs = {(n,): [["tt.divisibility", 16]] for n, name in enumerate(types) if name in divisible}
+    values = {(n,): constants[name] for n, name in enumerate(types) if name in constants}
+    try:
+        source = ASTSource(function, types, values, attrs)
+        compiled = compile(source, target=GPUTarget("kernelwright", "host", 1), options=dict(options))
+    except TritonError as error:
+        place = getattr(error, "node", None)
+        line = getattr(place, "lineno", None)
+        # Lines of the front end count from the `def`, those of the function from its first decorator.
+        above = next(n for n, text in enumerate(function.raw_src) if text.lstrip().startswith("def "))
+        where = f"line {function.starting_line_number + above + line - 1}: " if line is not None else ""
+        raise CompileError(f"{where}Triton refuses {function.__name__}: {_innermost_message(error)}") from None
+    return str(compiled.asm["ttir"])
+
+
+def _innermost_message(error: BaseException) -> str:
+    """Return in one line what went wrong where an error of Triton's front end began."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(getattr(error, "error_message", None) or error).split())

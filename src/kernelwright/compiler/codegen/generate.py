@@ -1,11 +1,12 @@
 """A kernel's entry function to one LLVM module: a function that runs a range of programs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from kernelwright.compiler.codegen.analysis import Facts
 from kernelwright.compiler.codegen.control import Control
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name
+from kernelwright.compiler.codegen.journal import Journal
 from kernelwright.compiler.codegen.layout import Layout
 from kernelwright.compiler.codegen.lowering import Lowering
 from kernelwright.compiler.codegen.reports import add_reports, has_asserts
@@ -32,6 +33,8 @@ class Generated:
     locations: dict[int, Location]
     # Messages of assertions by op number; not empty if a launch needs a fault record without being checked.
     assertions: dict[int, str]
+    journal: Journal = field(default_factory=Journal, repr=False)
+    layout: Layout | None = field(default=None, repr=False)
 
 
 def generate(module: Module, features: HostFeatures, checked: bool, noalias: bool, heard: bool = False) -> Generated:
@@ -47,7 +50,8 @@ def generate(module: Module, features: HostFeatures, checked: bool, noalias: boo
     facts = Facts(function)
     evaluator = Evaluator(text, facts, features, checked)
     scratch = Scratch(text)
-    lowering = Lowering(evaluator, facts, Layout(function, facts), scratch, noalias)
+    layout = Layout(function, facts)
+    lowering = Lowering(evaluator, facts, layout, scratch, noalias)
     add_reports(lowering, heard)
     _write_arguments(evaluator, function, checked, heard and has_asserts(function))
     _write_programs(evaluator, lowering, function)
@@ -60,6 +64,8 @@ def generate(module: Module, features: HostFeatures, checked: bool, noalias: boo
         scratch.size_bytes,
         locations,
         {n: str(op.attrs["message"]) for op, n in evaluator.op_numbers.items() if op.name == "tt.assert"},
+        text.journal,
+        layout,
     )
 
 

@@ -82,9 +82,11 @@ class Lowering:
         self.position.append((block, 0))
         for number, op in enumerate(block.ops[:-1]):
             self.position[-1] = (block, number)
-            self.write_op(op)
+            with self.e.f.journal.writing(op):
+                self.write_op(op)
         self.position[-1] = (block, len(block.ops) - 1)
-        end(block.ops[-1])
+        with self.e.f.journal.writing(block.ops[-1]):
+            end(block.ops[-1])
         self.position.pop()
 
     def write_op(self, op: Op) -> None:

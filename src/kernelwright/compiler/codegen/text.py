@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from kernelwright.compiler.codegen.journal import Journal
+
 LLVM_TYPES = {
     "i1": "i1", "i8": "i8", "i16": "i16", "i32": "i32", "i64": "i64",
     "f16": "half", "bf16": "bfloat", "f32": "float", "f64": "double", "ptr": "ptr",
@@ -78,6 +80,7 @@ class FunctionText:
 
     def __init__(self, header: str) -> None:
         self.header = header
+        self.journal = Journal()
         self.allocas: list[str] = []
         self.declares: dict[str, str] = {}
         self.globals: dict[str, str] = {}
