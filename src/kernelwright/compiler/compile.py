@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from kernelwright.compiler.codegen.generate import Generated, check_limits, generate
+from kernelwright.compiler.codegen.generate import Generated, generate
 from kernelwright.compiler.features import HostFeatures, host_features
 from kernelwright.compiler.ir import Module
 from kernelwright.compiler.kernel import NativeKernel
+from kernelwright.compiler.limits import check_module
 from kernelwright.compiler.native import PassOptions, assemble, link
 from kernelwright.compiler.reader import read_module
 from kernelwright.compiler.triton_api import inline_calls
@@ -38,7 +39,7 @@ def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
 def read_kernel(ttir: str) -> Module:
     """Return the records of a kernel, its calls replaced by what they call; errors as in `generate_llvm`."""
     module = read_module(inline_calls(ttir) if "tt.call @" in ttir else ttir)
-    check_limits(module)
+    check_module(module)
     return module
 
 

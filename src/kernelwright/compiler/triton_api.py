@@ -7,6 +7,7 @@ from typing import Any
 
 from triton._C.libtriton import ir, passes
 
+from kernelwright.compiler.limits import check_calls, check_text
 from kernelwright.core.errors import CompileError
 
 
@@ -16,6 +17,7 @@ def run_target_independent_passes(module: Any) -> None:
     The list is Triton's own target-independent one: inlining, canonical form, common
     subexpressions, unrolling of loops marked so; block pointers and descriptors become pointers.
     """
+    check_calls(_functions(module))
     manager = ir.pass_manager(module.context)
     passes.common.add_inliner(manager)
     # Block pointers left the language in 3.9, and the pass that lowers them with it.
@@ -32,6 +34,26 @@ def run_target_independent_passes(module: Any) -> None:
     passes.ttir.add_loop_unroll(manager)
     passes.common.add_canonicalizer(manager)
     manager.run(module, "kernelwright_ttir")
+
+
+def _functions(module: Any) -> dict[str, tuple[int, list[str]]]:
+    """Return the number of ops and the callees of each function."""
+    found: dict[str, tuple[int, list[str]]] = {}
+    ops, callees = 0, []
+
+    # The walk is post-order: a function comes behind its ops.
+    def visit(op: Any) -> None:
+        nonlocal ops, callees
+        name = op.get_name()
+        ops += 1
+        if name == "tt.call":
+            callees.append(op.get_flat_symbol_ref_attr("callee"))
+        elif name == "tt.func":
+            found[op.get_str_attr("sym_name")] = (ops, callees)
+            ops, callees = 0, []
+
+    module.walk(visit)
+    return found
 
 
 def parse_module(path: str) -> tuple[Any, Any]:
@@ -115,11 +137,13 @@ def _raw_structure(module: Any) -> RawOp:
 
 
 def inline_calls(text: str) -> str:
-    """Return a kernel's IR with every call replaced by the body of what it calls."""
+    """Return a kernel's IR with every call replaced by the body of what it calls. Raises OverLimitError."""
+    check_text(text)
     with tempfile.NamedTemporaryFile("w", suffix=".ttir") as file:
         file.write(text.replace("noinline = true", "noinline = false"))
         file.flush()
         module, context = parse_module(file.name)
+    check_calls(_functions(module))
     manager = ir.pass_manager(context)
     passes.common.add_inliner(manager)
     passes.common.add_symbol_dce(manager)

@@ -14,10 +14,9 @@ from kernelwright.compiler.codegen.scaled import rewrite_scaled_dots
 from kernelwright.compiler.codegen.scratch import Scratch
 from kernelwright.compiler.codegen.text import FunctionText, Reg, llvm_type
 from kernelwright.compiler.features import HostFeatures
-from kernelwright.compiler.ir import Function, Location, Module, Op, TensorType, walk
-from kernelwright.core.errors import OverLimitError
+from kernelwright.compiler.ir import Function, Location, Module, Op
+from kernelwright.compiler.limits import check_llvm, deep_recursion
 
-MAX_TENSOR_ELEMENTS = 1 << 20
 GRID_SLOTS = 3
 BODY_NAME = "kw_body"
 
@@ -43,7 +42,11 @@ def generate(module: Module, features: HostFeatures, checked: bool, noalias: boo
     `checked` puts a bounds check before every access; `noalias` promises that tensors that are
     written overlap no other tensor; `heard` keeps prints and assertions, which are left out else.
     """
-    function = module.entry
+    with deep_recursion():
+        return _generated(module.entry, features, checked, noalias, heard)
+
+
+def _generated(function: Function, features: HostFeatures, checked: bool, noalias: bool, heard: bool) -> Generated:
     rewrite_scaled_dots(function)
     header = f"define i32 @{BODY_NAME}(ptr %args, i64 %first, i64 %last, ptr noalias %scratch)"
     text = FunctionText(header)
@@ -55,11 +58,12 @@ def generate(module: Module, features: HostFeatures, checked: bool, noalias: boo
     add_reports(lowering, heard)
     _write_arguments(evaluator, function, checked, heard and has_asserts(function))
     _write_programs(evaluator, lowering, function)
+    llvm_ir = "\n".join([*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]) + "\n"
+    check_llvm(len(llvm_ir))
     locations = {number: op.location for op, number in evaluator.op_numbers.items()}
-    parts = [*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]
     return Generated(
         function.name,
-        "\n".join(parts) + "\n",
+        llvm_ir,
         tuple(element_name(arg) for arg in function.args),
         scratch.size_bytes,
         locations,
@@ -131,15 +135,3 @@ def _write_programs(e: Evaluator, lowering: Lowering, function: Function) -> Non
     lowering.handlers["tt.get_program_id"] = read_axis
     lowering.handlers["tt.get_num_programs"] = read_axis
     Control(lowering, following).write_function(function)
-
-
-def check_limits(module: Module) -> None:
-    """Raise OverLimitError for tensors beyond Triton's own limit of elements."""
-    for op in walk(module.entry.body):
-        for value in op.results:
-            if isinstance(value.type, TensorType) and value.type.size > MAX_TENSOR_ELEMENTS:
-                raise OverLimitError(
-                    f"line {op.location.line}: tensor of {value.type.size} elements, the limit is "
-                    f"{MAX_TENSOR_ELEMENTS}. Reduce block sizes.",
-                    {"elements": value.type.size, "limit": MAX_TENSOR_ELEMENTS, "line": op.location.line},
-                )

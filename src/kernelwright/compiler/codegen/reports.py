@@ -7,7 +7,7 @@ from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_f
 from kernelwright.compiler.codegen.lowering import Lowering
 from kernelwright.compiler.codegen.nests import Offsets, PlainRoot
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg
-from kernelwright.compiler.codegen.values import Index, Lane
+from kernelwright.compiler.codegen.values import Index
 from kernelwright.compiler.ir import Function, Op, Value, walk
 
 ASSERT_KIND = 3

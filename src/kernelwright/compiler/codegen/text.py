@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from kernelwright.compiler.codegen.journal import Journal
+from kernelwright.compiler.limits import MAX_LLVM_VALUES, check_values
 
 LLVM_TYPES = {
     "i1": "i1", "i8": "i8", "i16": "i16", "i32": "i32", "i64": "i64",
@@ -93,6 +94,8 @@ class FunctionText:
     def new_name(self, hint: str = "v") -> str:
         """Return a fresh register name."""
         self._names += 1
+        if self._names > MAX_LLVM_VALUES:
+            check_values(self._names)
         return f"%{hint}{self._names}"
 
     def new_block(self, hint: str) -> TextBlock:
