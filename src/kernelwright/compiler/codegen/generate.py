@@ -3,21 +3,22 @@
 from dataclasses import dataclass, field
 from typing import cast
 
-from kernelwright.compiler.codegen.analysis import Facts
+from kernelwright.compiler.codegen.analysis import LAZY, Facts
 from kernelwright.compiler.codegen.control import Control
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name
 from kernelwright.compiler.codegen.journal import Journal
 from kernelwright.compiler.codegen.layout import Layout
-from kernelwright.compiler.codegen.lowering import Lowering
+from kernelwright.compiler.codegen.lowering import NOTHING_TO_DO, Lowering
 from kernelwright.compiler.codegen.reports import add_reports, has_asserts
-from kernelwright.compiler.codegen.scaled import rewrite_scaled_dots
+from kernelwright.compiler.codegen.scaled import SCALED_DOT, rewrite_scaled_dots
 from kernelwright.compiler.codegen.scratch import Scratch
 from kernelwright.compiler.codegen.text import FunctionText, Reg, llvm_type
 from kernelwright.compiler.features import HostFeatures
-from kernelwright.compiler.ir import Function, Location, Module, Op
+from kernelwright.compiler.ir import Function, Location, Module, Op, Region
 from kernelwright.compiler.limits import check_llvm, deep_recursion
 
 GRID_SLOTS = 3
+PROGRAM_OPS = ("tt.get_program_id", "tt.get_num_programs")
 BODY_NAME = "kw_body"
 
 
@@ -132,6 +133,16 @@ def _write_programs(e: Evaluator, lowering: Lowering, function: Function) -> Non
         source = axes if op.name == "tt.get_program_id" else counts
         e.scalars[op.result] = source[cast(int, op.attrs["axis"])]
 
-    lowering.handlers["tt.get_program_id"] = read_axis
-    lowering.handlers["tt.get_num_programs"] = read_axis
+    lowering.handlers |= dict.fromkeys(PROGRAM_OPS, read_axis)
     Control(lowering, following).write_function(function)
+
+
+def covered_ops(features: HostFeatures) -> frozenset[str]:
+    """Return the ops that code is generated for, from the tables that do it; ends of blocks come with what they end."""
+    nothing = Function("", [], [], Region([]), [], is_public=True)
+    text, facts = FunctionText(""), Facts(nothing)
+    evaluator = Evaluator(text, facts, features, checked=False)
+    lowering = Lowering(evaluator, facts, Layout(nothing, facts), Scratch(text), noalias=False)
+    add_reports(lowering, is_heard=True)
+    Control(lowering, text.new_block("next"))
+    return frozenset({*lowering.handlers, *LAZY, *NOTHING_TO_DO, *PROGRAM_OPS, SCALED_DOT, "ub.poison"})
