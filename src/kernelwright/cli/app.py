@@ -1,14 +1,15 @@
 """The table of commands."""
 
+from collections.abc import Callable
 from typing import Any
 
 import typer
 
-from kernelwright.cli import checking, judging, listing, proving, reading, running, supervising
+from kernelwright.cli import checking, compiling, judging, listing, proving, reading, running, supervising
 
-_SECTIONS = {
+_SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
     "Look": (listing.problems, listing.chips, listing.engineers, checking.doctor),
-    "Work": (judging.judge, running.run, checking.bench),
+    "Work": (judging.judge, running.run, checking.bench, compiling.compile),
     "Supervise": (
         supervising.status,
         supervising.watch,

@@ -24,17 +24,33 @@ def doctor(json: Json = False) -> int:
 
 
 def bench(
-    suite: Annotated[str, typer.Argument(metavar="[SUITE]", help="A suite of comparisons.")] = "dot",
+    suite: Annotated[str, typer.Argument(metavar="[SUITE]", help="A suite of comparisons: compiler or dot.")] = "dot",
+    only: Annotated[str | None, typer.Option("--only", help="Part of the names of rows, for suite compiler.")] = None,
     json: Json = False,
-) -> None:
-    """Measure this machine's compiled kernels against peers, as ratios."""
-    from kernelwright.cli.peers import compare, require_suite  # noqa: PLC0415  # lazy: needs torch
+) -> int:
+    """Measure this machine's compiled kernels against peers, as ratios.
+
+    Suite compiler runs ordinary Triton kernels against torch and Triton's interpreter; it exits with 1 if a result is
+    wrong or a kernel does not compile.
+    """
+    from kernelwright.cli.peers import DURATIONS, compare, require_suite  # noqa: PLC0415  # lazy: needs torch
     from kernelwright.report import Table, format_ratio, print_table  # noqa: PLC0415
 
-    require_suite(suite)
+    require_suite(suite, only)
     output = Output(json)
-    output.say(f"bench {suite}: about 10 s")
-    found = compare(suite)
-    rows = tuple((c.what, c.ours, c.peer, format_ratio(c.ratio)) for c in found)
-    table = Table("", ("what", "ours", "peer", "ours over peer"), rows, left=3)
+    output.say(f"bench {suite}: {DURATIONS[suite] if only is None else 'rows with ' + repr(only)}")
+    found = compare(suite, only, output.phase)
+    rows = tuple(
+        (
+            c.what,
+            c.ours,
+            c.peer,
+            format_ratio(c.ratio, c.ci95),
+            format_ratio(c.target),
+            c.failure or {True: "met", False: "NOT MET", None: ""}[c.met],
+        )
+        for c in found
+    )
+    table = Table("", ("what", "ours", "peer", "ours over peer", "target", ""), rows, left=3)
     output.result({"suite": suite, "comparisons": found}, lambda console: print_table(table, console))
+    return 1 if any(c.failure for c in found) else 0

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import llvmlite.binding as llvm
 
-from kernelwright.core.errors import RequestError
+from kernelwright.core.errors import RequestError, UnknownNameError
 
 _OVERRIDE = "KERNELWRIGHT_CPU_FEATURES"
 _AVX2 = ("avx", "avx2", "fma", "f16c", "bmi", "bmi2", "popcnt", "sse4.2", "ssse3", "sse3", "lzcnt", "movbe")
@@ -44,6 +44,20 @@ def host_features() -> HostFeatures:
     that the host does not have.
     """
     return _features(os.environ.get(_OVERRIDE, ""))
+
+
+def features_of(level: str) -> HostFeatures:
+    """Return the features of a level, whether this processor has them or not: code for it can be looked at.
+
+    Raises UnknownNameError for another word, RequestError where the levels are not those of this architecture.
+    """
+    if level not in _LEVELS:
+        raise UnknownNameError("processor level", level, _LEVELS)
+    arch = platform.machine()
+    if arch != "x86_64":
+        raise RequestError(f"processor levels must be asked for on x86_64, this machine is {arch}")
+    cpu, wanted = _LEVELS[level]
+    return _describe(cpu, ",".join(f"+{name}" for name in wanted), set(wanted), arch)
 
 
 @lru_cache(maxsize=8)

@@ -1,11 +1,13 @@
 """The one adapter to Triton's internals, whose names move with each minor version."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from triton._C.libtriton import ir, passes
 
+from kernelwright.compiler.limits import check_calls, check_text
 from kernelwright.core.errors import CompileError
 
 
@@ -15,6 +17,7 @@ def run_target_independent_passes(module: Any) -> None:
     The list is Triton's own target-independent one: inlining, canonical form, common
     subexpressions, unrolling of loops marked so; block pointers and descriptors become pointers.
     """
+    check_calls(_functions(module))
     manager = ir.pass_manager(module.context)
     passes.common.add_inliner(manager)
     # Block pointers left the language in 3.9, and the pass that lowers them with it.
@@ -31,6 +34,26 @@ def run_target_independent_passes(module: Any) -> None:
     passes.ttir.add_loop_unroll(manager)
     passes.common.add_canonicalizer(manager)
     manager.run(module, "kernelwright_ttir")
+
+
+def _functions(module: Any) -> dict[str, tuple[int, list[str]]]:
+    """Return the number of ops and the callees of each function."""
+    found: dict[str, tuple[int, list[str]]] = {}
+    ops, callees = 0, []
+
+    # The walk is post-order: a function comes behind its ops.
+    def visit(op: Any) -> None:
+        nonlocal ops, callees
+        name = op.get_name()
+        ops += 1
+        if name == "tt.call":
+            callees.append(op.get_flat_symbol_ref_attr("callee"))
+        elif name == "tt.func":
+            found[op.get_str_attr("sym_name")] = (ops, callees)
+            ops, callees = 0, []
+
+    module.walk(visit)
+    return found
 
 
 def parse_module(path: str) -> tuple[Any, Any]:
@@ -114,14 +137,51 @@ def _raw_structure(module: Any) -> RawOp:
 
 
 def inline_calls(text: str) -> str:
-    """Return a kernel's IR with every call replaced by the body of what it calls."""
+    """Return a kernel's IR with every call replaced by the body of what it calls. Raises OverLimitError."""
+    check_text(text)
     with tempfile.NamedTemporaryFile("w", suffix=".ttir") as file:
         file.write(text.replace("noinline = true", "noinline = false"))
         file.flush()
         module, context = parse_module(file.name)
+    check_calls(_functions(module))
     manager = ir.pass_manager(context)
     passes.common.add_inliner(manager)
     passes.common.add_symbol_dce(manager)
     passes.common.add_canonicalizer(manager)
     manager.run(module, "kernelwright_inline")
     return str(module)
+
+
+def triton_ir(
+    function: Any, types: dict[str, str], constants: dict[str, object], divisible: set[str], options: Mapping[str, int]
+) -> str:
+    """Return the Triton IR of a `@triton.jit` function, as plans carry it.
+
+    `types` has all parameters in order, "constexpr" for those in `constants`; those in `divisible` are multiples of 16.
+    Raises CompileError in one line for what Triton's own front end refuses.
+    """
+    # Triton loads us while it loads itself.
+    from triton.backends.compiler import GPUTarget  # noqa: PLC0415
+    from triton.compiler import ASTSource, compile  # noqa: PLC0415
+    from triton.errors import TritonError  # noqa: PLC0415
+
+    attrs = {(n,): [["tt.divisibility", 16]] for n, name in enumerate(types) if name in divisible}
+    values = {(n,): constants[name] for n, name in enumerate(types) if name in constants}
+    try:
+        source = ASTSource(function, types, values, attrs)
+        compiled = compile(source, target=GPUTarget("kernelwright", "host", 1), options=dict(options))
+    except TritonError as error:
+        place = getattr(error, "node", None)
+        line = getattr(place, "lineno", None)
+        # Lines of the front end count from the `def`, those of the function from its first decorator.
+        above = next(n for n, text in enumerate(function.raw_src) if text.lstrip().startswith("def "))
+        where = f"line {function.starting_line_number + above + line - 1}: " if line is not None else ""
+        raise CompileError(f"{where}Triton refuses {function.__name__}: {_innermost_message(error)}") from None
+    return str(compiled.asm["ttir"])
+
+
+def _innermost_message(error: BaseException) -> str:
+    """Return in one line what went wrong where an error of Triton's front end began."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(getattr(error, "error_message", None) or error).split())

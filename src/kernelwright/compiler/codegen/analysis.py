@@ -27,6 +27,8 @@ class Facts:
         self.running: dict[Value, Running] = {}
         self._arguments = frozenset(function.args)
         self._strides: dict[tuple[Value, int], int | None] = {}
+        self._bounds: dict[Value, tuple[int, int] | None] = {}
+        self._always: dict[Value, bool] = {}
         for op in walk(function.body):
             if op.name == "scf.for":
                 self._find_running(op)
@@ -113,6 +115,11 @@ class Facts:
 
     def bounds(self, value: Value) -> tuple[int, int] | None:
         """Return the smallest and largest integer that any element of `value` can be, None when not known."""
+        if value not in self._bounds:
+            self._bounds[value] = self._bounds_of(value)
+        return self._bounds[value]
+
+    def _bounds_of(self, value: Value) -> tuple[int, int] | None:
         number = constant_of(value)
         if number is not None:
             return number, number
@@ -133,6 +140,11 @@ class Facts:
 
     def is_always(self, value: Value) -> bool:
         """Return whether a mask holds everywhere, by the bounds of what it compares."""
+        if value not in self._always:
+            self._always[value] = self._is_always(value)
+        return self._always[value]
+
+    def _is_always(self, value: Value) -> bool:
         op = value.op
         if op is None:
             return False

@@ -139,14 +139,20 @@ def vectors_of(tiles: Tiles, is_table: bool, most_held: int) -> int:
     return most
 
 
+def register_tile(product: Product, features: HostFeatures) -> tuple[int, int]:
+    """Return the lane vectors and the rows that a tile in registers has."""
+    held, tiles = accumulators(features), product.tiles
+    vectors = vectors_of(tiles, product.lanes.is_table, held)
+    return vectors, min(tiles.rows, max(1, held // vectors), TABLE_ROWS if product.broadcast.is_table else held)
+
+
 def write_dot(e: Evaluator, product: Product) -> None:
     """Write the code of a dot."""
+    e.f.journal.add(product)
     e.forget()
     tiles, fetch = product.tiles, product.fetch
     count = tiles.lane_size // tiles.width
-    held = accumulators(e.k.features)
-    vectors = vectors_of(tiles, product.lanes.is_table, held)
-    rows = min(tiles.rows, max(1, held // vectors), TABLE_ROWS if product.broadcast.is_table else held)
+    vectors, rows = register_tile(product, e.k.features)
     turns = (tiles.rows // rows) * (count // vectors) * (tiles.groups // _unroll(tiles))
     groups = _groups(e, tiles)
     if fetch is not None:

@@ -20,6 +20,7 @@ INTEGER_MINMAX = {"arith.maxsi": "smax", "arith.minsi": "smin", "arith.maxui": "
 FLOAT_OPS = {
     "arith.addf": "fadd contract", "arith.subf": "fsub contract", "arith.mulf": "fmul contract",
     "arith.divf": "fdiv", "arith.remf": "frem", "tt.precise_divf": "fdiv",
+    "tt.approx_divf": "fdiv",
 }  # fmt: skip
 FLOAT_MINMAX = {
     "arith.maxnumf": "maxnum", "arith.minnumf": "minnum", "arith.maximumf": "maximum", "arith.minimumf": "minimum",
@@ -44,8 +45,8 @@ CASTS = {
 FLOAT_CASTS = ("arith.extf", "arith.truncf", "tt.fp_to_fp")
 INTEGER_COMPARES = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 HEAVY = {
-    "math.exp", "math.exp2", "arith.divf", "tt.precise_divf", "arith.remf", "math.sqrt", "tt.precise_sqrt",
-    "math.rsqrt", "tt.extern_elementwise", *LIBRARY, *DIVISIONS,
+    "math.exp", "math.exp2", "arith.divf", "tt.precise_divf", "tt.approx_divf", "arith.remf", "math.sqrt",
+    "tt.precise_sqrt", "math.rsqrt", "tt.extern_elementwise", *LIBRARY, *DIVISIONS,
 }  # fmt: skip
 OTHERS = {
     "arith.cmpi", "arith.cmpf", "arith.select", "arith.negf", "arith.bitcast", "tt.bitcast", "arith.index_cast",

@@ -1,23 +1,25 @@
 """A kernel's entry function to one LLVM module: a function that runs a range of programs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
-from kernelwright.compiler.codegen.analysis import Facts
+from kernelwright.compiler.codegen.analysis import LAZY, Facts
 from kernelwright.compiler.codegen.control import Control
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name
+from kernelwright.compiler.codegen.journal import Journal
 from kernelwright.compiler.codegen.layout import Layout
-from kernelwright.compiler.codegen.lowering import Lowering
+from kernelwright.compiler.codegen.lowering import NOTHING_TO_DO, Lowering
 from kernelwright.compiler.codegen.reports import add_reports, has_asserts
-from kernelwright.compiler.codegen.scaled import rewrite_scaled_dots
+from kernelwright.compiler.codegen.scaled import SCALED_DOT, rewrite_scaled_dots
 from kernelwright.compiler.codegen.scratch import Scratch
 from kernelwright.compiler.codegen.text import FunctionText, Reg, llvm_type
 from kernelwright.compiler.features import HostFeatures
-from kernelwright.compiler.ir import Function, Location, Module, Op, TensorType, walk
-from kernelwright.core.errors import OverLimitError
+from kernelwright.compiler.ir import Function, Location, Module, Op, Region
+from kernelwright.compiler.limits import check_llvm, deep_recursion
+from kernelwright.compiler.options import CompileOptions
 
-MAX_TENSOR_ELEMENTS = 1 << 20
 GRID_SLOTS = 3
+PROGRAM_OPS = ("tt.get_program_id", "tt.get_num_programs")
 BODY_NAME = "kw_body"
 
 
@@ -34,44 +36,43 @@ class Generated:
     assertions: dict[int, str]
     # The argument that an op's pointer comes from, by op number.
     arguments: dict[int, int]
+    journal: Journal = field(default_factory=Journal, repr=False)
+    layout: Layout | None = field(default=None, repr=False)
 
 
-def generate(
-    module: Module,
-    features: HostFeatures,
-    checked: bool,
-    noalias: bool,
-    heard: bool = False,
-    races: bool = False,
-) -> Generated:
-    """Return the code of a kernel.
+def generate(module: Module, features: HostFeatures, options: CompileOptions) -> Generated:
+    """Return the code of a kernel for a processor with `features`."""
+    with deep_recursion():
+        return _generated(module.entry, features, options)
 
-    `checked` puts a bounds check before every access, `races` also notes it in a trace; `noalias` promises that
-    tensors that are written overlap no other tensor; `heard` keeps prints and assertions, which are left out else.
-    """
-    function = module.entry
+
+def _generated(function: Function, features: HostFeatures, options: CompileOptions) -> Generated:
     rewrite_scaled_dots(function)
     header = f"define i32 @{BODY_NAME}(ptr %args, i64 %first, i64 %last, ptr noalias %scratch)"
     text = FunctionText(header)
     facts = Facts(function)
-    evaluator = Evaluator(text, facts, features, checked, races)
+    evaluator = Evaluator(text, facts, features, options.checked, options.races)
     scratch = Scratch(text)
-    lowering = Lowering(evaluator, facts, Layout(function, facts), scratch, noalias)
-    add_reports(lowering, heard)
-    _write_arguments(evaluator, function, checked, heard and has_asserts(function))
+    layout = Layout(function, facts)
+    lowering = Lowering(evaluator, facts, layout, scratch, options.noalias)
+    add_reports(lowering, options.heard)
+    _write_arguments(evaluator, function, options.checked, options.heard and has_asserts(function))
     _write_programs(evaluator, lowering, function)
+    llvm_ir = "\n".join([*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]) + "\n"
+    check_llvm(len(llvm_ir))
     locations = {number: op.location for op, number in evaluator.op_numbers.items()}
     bases = {number: facts.base_argument(op.operands[0]) for op, number in evaluator.op_numbers.items()}
     arguments = {number: function.args.index(base) for number, base in bases.items() if base is not None}
-    parts = [*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]
     return Generated(
         function.name,
-        "\n".join(parts) + "\n",
+        llvm_ir,
         tuple(element_name(arg) for arg in function.args),
         scratch.size_bytes,
         locations,
         {n: str(op.attrs["message"]) for op, n in evaluator.op_numbers.items() if op.name == "tt.assert"},
         arguments,
+        text.journal,
+        layout,
     )
 
 
@@ -138,18 +139,16 @@ def _write_programs(e: Evaluator, lowering: Lowering, function: Function) -> Non
         source = axes if op.name == "tt.get_program_id" else counts
         e.scalars[op.result] = source[cast(int, op.attrs["axis"])]
 
-    lowering.handlers["tt.get_program_id"] = read_axis
-    lowering.handlers["tt.get_num_programs"] = read_axis
+    lowering.handlers |= dict.fromkeys(PROGRAM_OPS, read_axis)
     Control(lowering, following).write_function(function)
 
 
-def check_limits(module: Module) -> None:
-    """Raise OverLimitError for tensors beyond Triton's own limit of elements."""
-    for op in walk(module.entry.body):
-        for value in op.results:
-            if isinstance(value.type, TensorType) and value.type.size > MAX_TENSOR_ELEMENTS:
-                raise OverLimitError(
-                    f"line {op.location.line}: tensor of {value.type.size} elements, the limit is "
-                    f"{MAX_TENSOR_ELEMENTS}. Reduce block sizes.",
-                    {"elements": value.type.size, "limit": MAX_TENSOR_ELEMENTS, "line": op.location.line},
-                )
+def covered_ops(features: HostFeatures) -> frozenset[str]:
+    """Return the ops that code is generated for, from the tables that do it; ends of blocks come with what they end."""
+    nothing = Function("", [], [], Region([]), [], is_public=True)
+    text, facts = FunctionText(""), Facts(nothing)
+    evaluator = Evaluator(text, facts, features, checked=False)
+    lowering = Lowering(evaluator, facts, Layout(nothing, facts), Scratch(text), noalias=False)
+    add_reports(lowering, is_heard=True)
+    Control(lowering, text.new_block("next"))
+    return frozenset({*lowering.handlers, *LAZY, *NOTHING_TO_DO, *PROGRAM_OPS, SCALED_DOT, "ub.poison"})

@@ -66,6 +66,7 @@ class Lowering:
         self.noalias = noalias
         self.position: list[tuple[Block, int]] = []
         self.written: set[Op] = set()
+        self._places: dict[Block, dict[Op, int]] = {}
         self.loops: list[Loop] = []
         # Ops whose tensors other blocks of the function read: stored where they stand, if they cost something.
         self.shared: set[Op] = set()
@@ -82,9 +83,11 @@ class Lowering:
         self.position.append((block, 0))
         for number, op in enumerate(block.ops[:-1]):
             self.position[-1] = (block, number)
-            self.write_op(op)
+            with self.e.f.journal.writing(op):
+                self.write_op(op)
         self.position[-1] = (block, len(block.ops) - 1)
-        end(block.ops[-1])
+        with self.e.f.journal.writing(block.ops[-1]):
+            end(block.ops[-1])
         self.position.pop()
 
     def write_op(self, op: Op) -> None:
@@ -139,26 +142,37 @@ class Lowering:
         read, written = self.facts.base_argument(load.operands[0]), self.facts.base_argument(effect.operands[0])
         return read is not None and written is not None and read is not written
 
-    def _needed(self, value: Value, block: Block, number: int, in_place: bool) -> bool:
+    def _needed(self, value: Value, block: Block, number: int, in_place: bool, seen: set[Op] | None = None) -> bool:
         """Return whether `value` is read by or after op `number` of `block` (only after, if in place)."""
+        # Each op once: values that are read twice would double the way with every op.
+        seen = set() if seen is None else seen
         for use in value.uses:
+            if use in seen:
+                continue
+            seen.add(use)
             top: Op | None = use
             while top is not None and top.block is not block:
                 top = top.block.parent if top.block is not None else None
             if top is None:
                 return True
-            place = block.ops.index(top)
+            place = self._place(block, top)
             if place > number or (place == number and not in_place):
                 return True
             if (
                 place < number
                 and use.name in LAZY
-                and any(self._needed(result, block, number, in_place) for result in use.results)
+                and any(self._needed(result, block, number, in_place, seen) for result in use.results)
             ):
                 return True
             if place < number and use.name == "tt.reduce" and use not in self.written:
                 return True
         return False
+
+    def _place(self, block: Block, op: Op) -> int:
+        """Return the number of `op` in `block`."""
+        if block not in self._places:
+            self._places[block] = {other: number for number, other in enumerate(block.ops)}
+        return self._places[block][op]
 
     def _store(self, op: Op) -> None:
         pointer, value = op.operands[0], op.operands[1]
@@ -201,8 +215,12 @@ class Lowering:
         found = self._memory_lane(value)
         return found if found is not None else self.layout.lane(value)
 
-    def _memory_lane(self, value: Value) -> int | None:
-        """Return the contiguous dimension of the largest load or buffer that `value` is computed from."""
+    def _memory_lane(self, value: Value, seen: set[Value] | None = None) -> int | None:
+        """Return the contiguous dimension of the first load or buffer that `value` is computed from."""
+        seen = set() if seen is None else seen
+        if value in seen:
+            return None
+        seen.add(value)
         buffer = self.e.buffer_of(value)
         if buffer is not None:
             return buffer.order[0] if len(buffer.shape) > 1 else None
@@ -212,11 +230,11 @@ class Lowering:
         if op.name == "tt.load":
             return self.facts.contiguous_dim(op.operands[0])
         if op.name == "tt.trans":
-            inner = self._memory_lane(op.operands[0])
+            inner = self._memory_lane(op.operands[0], seen)
             return None if inner is None else list(cast(tuple[int, ...], op.attrs["order"])).index(inner)
         if op.name in elementwise.NAMES:
             for operand in op.operands:
-                found = self._memory_lane(operand)
+                found = self._memory_lane(operand, seen)
                 if found is not None:
                     return found
         return None
@@ -296,12 +314,12 @@ class Lowering:
                 continue
             if op.operands[0].shape != pending.shape or combiner_name(op) is None:
                 continue
-            if block.ops.index(op) > number and self._effect_between(block, number, op):
+            if self._place(block, op) > number and self._effect_between(block, number, op):
                 continue
             axis = cast(int, op.attrs["axis"])
             if pending.axis not in (None, axis) or (pending.pack is not None and pending.pack != axis):
                 continue
-            if self.layout.lane(op.operands[0]) != pending.lane or not all(self._is_ready(v) for v in op.operands):
+            if self.layout.lane(op.operands[0]) != pending.lane or not self._all_ready(op.operands):
                 continue
             if not self._shares_work(op, pending):
                 continue
@@ -312,49 +330,68 @@ class Lowering:
             for operand in op.operands:
                 self.settle(operand, pending.lane, pending)
 
+    def _all_ready(self, values: list[Value]) -> bool:
+        ready: set[Value] = set()
+        return all(self._is_ready(value, ready) for value in values)
+
     def _effect_between(self, block: Block, number: int, op: Op) -> bool:
-        between = block.ops[number + 1 : block.ops.index(op)]
+        between = block.ops[number + 1 : self._place(block, op)]
         return any(other.name in EFFECTS or (other.regions and other.name != "tt.reduce") for other in between)
 
     def _shares_work(self, op: Op, pending: Pending) -> bool:
         chain: list[Value] = list(op.operands)
+        seen: set[Value] = set()
         while chain:
             value = chain.pop()
+            if value in seen:
+                continue
+            seen.add(value)
             if any((value, lane) in pending.visited for lane in (pending.lane, None)):
                 return True
             if value.shape == pending.shape and value.op is not None and value.op.name in elementwise.NAMES:
                 chain.extend(value.op.operands)
         return False
 
-    def _is_ready(self, value: Value) -> bool:
+    def _is_ready(self, value: Value, ready: set[Value]) -> bool:
+        """Return whether `value` can be computed now; `ready` holds values that are known to be."""
+        if value in ready:
+            return True
+        ready.add(value)  # a value that is not ends the search
         if not value.shape:
             return value in self.e.scalars
         if self.e.buffer_of(value) is not None or value in self.e.running_offsets:
             return True
         op = value.op
-        return op is not None and op.name in LAZY and all(self._is_ready(operand) for operand in op.operands)
+        return op is not None and op.name in LAZY and all(self._is_ready(operand, ready) for operand in op.operands)
 
     def _take_keeps(self, pending: Pending) -> None:
         """Store chunks on the way that are dear to compute and that others will need again."""
         kept = {root.value for root in pending.roots if isinstance(root, Keep)}
+        costs: dict[Value, int] = {}
         for value, lane in list(pending.visited):
             if value.shape != pending.shape or lane != pending.lane or value in kept or element_name(value) == "ptr":
                 continue
             if value.op is None or value.op.name not in (*elementwise.NAMES, "tt.load"):
                 continue
-            if all(use in pending.ops for use in value.uses) or self.cost(value, pending.shape) <= KEEP_ABOVE:
+            if all(use in pending.ops for use in value.uses) or self.cost(value, pending.shape, costs) <= KEEP_ABOVE:
                 continue
             root = Keep(value, self.scratch.buffer(value.shape, element_name(value), pending.lane))
             pending.roots.insert(0, root)
             pending.keeps.append(root)
 
-    def cost(self, value: Value, shape: tuple[int, ...]) -> int:
-        """Return how dear `value` is to evaluate again, counting ops on tensors of `shape`."""
+    def cost(self, value: Value, shape: tuple[int, ...], known: dict[Value, int] | None = None) -> int:
+        """Return how dear `value` is to evaluate again, counting ops on tensors of `shape`; `known` holds answers."""
+        known = {} if known is None else known
+        if value not in known:
+            known[value] = self._cost(value, shape, known)
+        return known[value]
+
+    def _cost(self, value: Value, shape: tuple[int, ...], known: dict[Value, int]) -> int:
         op = value.op
         if value.shape != shape or op is None or self.e.buffer_of(value) is not None or op.name not in LAZY:
             return 0
         own = DEAR if op.name in elementwise.HEAVY or op.name == "tt.load" else int(op.name in elementwise.NAMES)
-        return own + sum(self.cost(operand, shape) for operand in op.operands)
+        return own + sum(self.cost(operand, shape, known) for operand in op.operands)
 
     def _nest(self, pending: Pending) -> Nest:
         shape, lane = pending.shape, pending.lane

@@ -43,6 +43,7 @@ class Root(Protocol):
 
 def write_nest(e: Evaluator, nest: Nest, roots: list[Root]) -> None:
     """Write the loops of `nest` with the work of all `roots` in them."""
+    e.f.journal.add((nest, tuple(roots)))
     e.forget()
     _outer(e, nest, roots, 0, {})
     e.forget()

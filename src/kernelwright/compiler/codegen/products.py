@@ -103,7 +103,7 @@ class Products:
         leaf = op.operands[2]
         passed = [leaf]
         while self.e.buffer_of(leaf) is None and leaf.op is not None and leaf.op.name in elementwise.NAMES:
-            inner = [v for v in leaf.op.operands if v.shape == leaf.shape and self._reaches_buffer(v)]
+            inner = [v for v in leaf.op.operands if v.shape == leaf.shape and self._reaches_buffer(v, set())]
             if len(inner) != 1:
                 break
             chain.add(leaf.op)
@@ -121,14 +121,17 @@ class Products:
         """Return whether `value` lives in this region: a buffer from outside a loop must survive the round."""
         return value in self.e.buffers[-1]
 
-    def _reaches_buffer(self, value: Value) -> bool:
+    def _reaches_buffer(self, value: Value, seen: set[Value]) -> bool:
+        if value in seen:
+            return False
+        seen.add(value)
         if self.e.buffer_of(value) is not None:
             return True
         op = value.op
         return (
             op is not None
             and op.name in elementwise.NAMES
-            and any(v.shape == value.shape and self._reaches_buffer(v) for v in op.operands)
+            and any(v.shape == value.shape and self._reaches_buffer(v, seen) for v in op.operands)
         )
 
     def _dot_shape(self, op: Op) -> tuple[DotType, int]:

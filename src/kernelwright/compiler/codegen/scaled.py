@@ -15,6 +15,7 @@ from kernelwright.compiler.codegen.values import Buffer, Index, Lane
 from kernelwright.compiler.ir import Function, Op, TensorType, Value, walk
 
 SCALE_BLOCK = 32
+SCALED_DOT = "tt.dot_scaled"
 UNSCALE = "kw.unscale"
 BYTE_FORMATS = {"e4m3": "f8e4m3fn", "e5m2": "f8e5m2"}
 
@@ -22,7 +23,7 @@ BYTE_FORMATS = {"e4m3": "f8e4m3fn", "e5m2": "f8e5m2"}
 def rewrite_scaled_dots(function: Function) -> None:
     """Replace every `tt.dot_scaled` by two `kw.unscale` ops and a `tt.dot`, in place."""
     for op in list(walk(function.body)):
-        if op.name == "tt.dot_scaled":
+        if op.name == SCALED_DOT:
             _rewrite(op)
 
 

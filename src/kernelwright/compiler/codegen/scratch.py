@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from kernelwright.compiler.codegen.journal import Space
 from kernelwright.compiler.codegen.text import FunctionText
 from kernelwright.compiler.codegen.values import Buffer
 from kernelwright.core.errors import OverLimitError
@@ -31,6 +32,7 @@ class Scratch:
                 {"scratch_bytes": self.size_bytes, "limit_bytes": LIMIT_BYTES},
             )
         name = self.f.new_name("buffer")
+        self.f.journal.add(Space(name, start, size_bytes))
         self.f.prologue(name, "ptr", f"getelementptr i8, ptr %scratch, i64 {start}")
         return name
 

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from kernelwright.compiler.codegen.journal import Journal
+from kernelwright.compiler.limits import MAX_LLVM_VALUES, check_values
+
 LLVM_TYPES = {
     "i1": "i1", "i8": "i8", "i16": "i16", "i32": "i32", "i64": "i64",
     "f16": "half", "bf16": "bfloat", "f32": "float", "f64": "double", "ptr": "ptr",
@@ -78,6 +81,7 @@ class FunctionText:
 
     def __init__(self, header: str) -> None:
         self.header = header
+        self.journal = Journal()
         self.allocas: list[str] = []
         self.declares: dict[str, str] = {}
         self.globals: dict[str, str] = {}
@@ -90,6 +94,8 @@ class FunctionText:
     def new_name(self, hint: str = "v") -> str:
         """Return a fresh register name."""
         self._names += 1
+        if self._names > MAX_LLVM_VALUES:
+            check_values(self._names)
         return f"%{hint}{self._names}"
 
     def new_block(self, hint: str) -> TextBlock:

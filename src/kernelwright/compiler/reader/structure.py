@@ -4,6 +4,7 @@ import re
 
 from kernelwright.compiler import triton_api
 from kernelwright.compiler.ir import Block, Function, Location, Module, Op, Region, Type, Value
+from kernelwright.compiler.limits import check_text
 from kernelwright.compiler.reader.attributes import read_attributes, read_dictionary, symbol_name
 from kernelwright.compiler.reader.lines import TextEnd, TextItem, TextLabel, TextOp, split_lines, value_names
 from kernelwright.compiler.reader.locations import LocationTable
@@ -22,6 +23,7 @@ def read_module(ttir: str) -> Module:
 
     Raises CompileError when the text does not parse or holds what no record can express.
     """
+    check_text(ttir)
     root, text, own_file = triton_api.read_text(ttir)
     items, aliases = split_lines(text)
     return _Builder(items, LocationTable(aliases, own_file)).module(root)
