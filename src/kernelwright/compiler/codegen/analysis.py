@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from kernelwright.compiler.codegen import elementwise
+from kernelwright.compiler.codegen.axes import Axes, Axis
 from kernelwright.compiler.ir import Function, Op, TensorType, Value, walk
 
 ADDITIVE = ("arith.addi", "arith.subi", "tt.addptr")
 WIDTH_CASTS = ("arith.extsi", "arith.extui", "arith.trunci", "arith.index_cast")
 SHAPE_OPS = ("tt.splat", "tt.broadcast", "tt.expand_dims", "tt.trans", "tt.reshape", "tt.make_range", "arith.constant")
+# Shorter runs than this are not worth reading as vectors.
+LEAST_RUN = 8
 LAZY = {*elementwise.NAMES, *SHAPE_OPS, "tt.addptr", "tt.load"}
 
 
@@ -27,6 +30,7 @@ class Facts:
         self.running: dict[Value, Running] = {}
         self._arguments = frozenset(function.args)
         self._strides: dict[tuple[Value, int], int | None] = {}
+        self.axes = Axes(function)
         self._bounds: dict[Value, tuple[int, int] | None] = {}
         self._always: dict[Value, bool] = {}
         for op in walk(function.body):
@@ -182,11 +186,24 @@ class Facts:
         return value
 
     def contiguous_dim(self, pointer: Value) -> int | None:
-        """Return the dimension along which a pointer tensor steps one element at a time, None if none."""
-        for dim in reversed(range(len(pointer.shape))):
-            if pointer.shape[dim] > 1 and self.stride(pointer, dim) == 1:
+        """Return the dimension along which a pointer tensor steps one element at a time, None if none.
+
+        Where no dimension does throughout, one that does in runs.
+        """
+        dims = [dim for dim in reversed(range(len(pointer.shape))) if pointer.shape[dim] > 1]
+        for dim in dims:
+            if self.stride(pointer, dim) == 1:
+                return dim
+        for dim in dims:
+            if self.axis(pointer, dim).run >= LEAST_RUN:
                 return dim
         return None
+
+    def axis(self, value: Value, dim: int) -> Axis:
+        """Return the runs of `value` along `dim`; a running value has those of its start."""
+        while value in self.running:
+            value = self.running[value].start
+        return self.axes.of(value, dim)
 
     def base_argument(self, pointer: Value) -> Value | None:
         """Return the function argument that a pointer is computed from, None when not known."""

@@ -101,9 +101,13 @@ class Evaluator:
     def _compute(self, value: Value, index: tuple[Index, ...]) -> Chunk:
         buffer = self.buffer_of(value)
         if buffer is not None:
-            lane = next((d for d, item in enumerate(index) if isinstance(item, Lane)), None)
-            if lane is not None and buffer.order and buffer.order[0] != lane:
-                buffer = self.reordered(value, lane) or buffer
+            lane = lane_dim(index)
+            if lane is not None:
+                run = self._stored_run(value, buffer, index, lane)
+                if run is not None:
+                    return run
+                if buffer.order and buffer.order[0] != lane:
+                    buffer = self.reordered(value, lane) or buffer
             loaded = self.memory.buffer_load(buffer, index)
             return Address(loaded, pointee_name(value)) if buffer.element == "ptr" else loaded
         if value in self.running_offsets:
@@ -115,6 +119,17 @@ class Evaluator:
         if method is not None:
             return cast(Chunk, getattr(self, method)(op, index))
         return self._elementwise(op, value, index)
+
+    def _stored_run(self, value: Value, buffer: Buffer, index: tuple[Index, ...], lane: int) -> Chunk | None:
+        """Return a chunk of stored integers by its first, where it is known to be a run or the same throughout."""
+        item = index[lane]
+        if not isinstance(item, Lane) or buffer.element not in ("i32", "i64"):
+            return None
+        axis = self.facts.axis(value, lane)
+        if max(axis.run, axis.same) < item.lanes:
+            return None
+        first = self.memory.buffer_load(buffer, (*index[:lane], item.base, *index[lane + 1 :]))
+        return first if axis.same >= item.lanes else Affine(buffer.element, item.lanes, first, 1)
 
     def _running(self, value: Value, index: tuple[Index, ...]) -> Chunk:
         start = self.chunk(self.facts.running[value].start, index)
@@ -228,7 +243,7 @@ class Evaluator:
                 return self.chunk(part, index)
         chunks = [self.chunk(operand, index) for operand in op.operands]
         element = element_name(value)
-        affine = self._affine(op, chunks, element)
+        affine = self._affine(op, chunks, element, lane_dim(index))
         if affine is not None:
             return affine
         if op.name in ("arith.select", "tt.bitcast") and element == "ptr":
@@ -255,8 +270,9 @@ class Evaluator:
             return self.memory.pointers(chunk, chunk.lanes) if chunk.lanes else chunk.base
         return chunk
 
-    def _affine(self, op: Op, chunks: list[Chunk], element: str) -> Chunk | None:
-        if not any(isinstance(chunk, Affine) for chunk in chunks):
+    def _affine(self, op: Op, chunks: list[Chunk], element: str, dim: int | None) -> Chunk | None:
+        lanes = max((chunk.lanes for chunk in chunks if isinstance(chunk, Affine)), default=0)
+        if not lanes:
             return None
         if op.name in ("arith.addi", "arith.subi"):
             return self._add("add" if op.name == "arith.addi" else "sub", *cast(list[Affine | Reg], chunks))
@@ -268,6 +284,20 @@ class Evaluator:
             run = chunks[0]
             if ELEMENT_BITS[element] > ELEMENT_BITS[run.element]:
                 return self._widen(run) if element == "i64" else None
+        return self._by_first(op, chunks, element, dim, lanes) if dim is not None else None
+
+    def _by_first(self, op: Op, chunks: list[Chunk], element: str, dim: int, lanes: int) -> Chunk | None:
+        """Return what a division or comparison gives for the first of a chunk, where that decides for all."""
+        firsts = [chunk.base if isinstance(chunk, Affine) and chunk.stride == 1 else chunk for chunk in chunks]
+        if not all(isinstance(first, Reg) and not first.lanes for first in firsts):
+            return None
+        scalars = cast(list[Reg], firsts)
+        if op.name in ("arith.remsi", "arith.remui") and self.facts.axis(op.result, dim).run >= lanes:
+            return Affine(element, lanes, self.ew.write(op, scalars, element), 1)
+        if op.name in ("arith.divsi", "arith.divui") and self.facts.axis(op.result, dim).same >= lanes:
+            return self.ew.write(op, scalars, element)
+        if op.name == "arith.cmpi" and self.facts.axes.is_same_comparison(op, dim, lanes):
+            return self.ew.write(op, scalars, element)
         return None
 
     # --- integer arithmetic on chunks
@@ -333,6 +363,11 @@ class Evaluator:
         else:
             stride = self.k.op("mul", run.stride, factor)
         return Affine(run.element, run.lanes, base, stride)
+
+
+def lane_dim(index: tuple[Index, ...]) -> int | None:
+    """Return the dimension that lanes run along at `index`, None for a single place."""
+    return next((dim for dim, item in enumerate(index) if isinstance(item, Lane)), None)
 
 
 def is_float(element: str) -> bool:

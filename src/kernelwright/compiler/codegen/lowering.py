@@ -10,7 +10,7 @@ from typing import cast
 
 from kernelwright.compiler.codegen import elementwise
 from kernelwright.compiler.codegen.ahead import Loop
-from kernelwright.compiler.codegen.analysis import LAZY, Facts
+from kernelwright.compiler.codegen.analysis import LAZY, LEAST_RUN, Facts
 from kernelwright.compiler.codegen.dot import write_transpose
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
 from kernelwright.compiler.codegen.layout import Layout
@@ -38,6 +38,7 @@ KEEP_ABOVE = 3
 # The cost of a value that is worth storing rather than computing twice: a load, an exponential.
 DEAR = 10
 REDUCE_COPIES = 4
+MOST_LANES = 64
 PACK_COPIES = 4
 
 
@@ -427,7 +428,18 @@ class Lowering:
             elif element not in ("ptr", "i1"):
                 narrowest_int = max(narrowest_int, min(32, ELEMENT_BITS[element]))
         bits = max(16, widest or narrowest_int or 32)
-        return self.e.k.features.vector_bytes * 8 // bits
+        return min(self.e.k.features.vector_bytes * 8 // bits, self._shortest_run(pending))
+
+    def _shortest_run(self, pending: Pending) -> int:
+        """Return the longest chunk that memory accesses of the nest see as one run each."""
+        shortest = MOST_LANES
+        accesses = [op for op in pending.ops if op.name in ("tt.load", "tt.store")]
+        for pointer in (op.operands[0] for op in accesses):
+            if pointer.shape == pending.shape and self.facts.stride(pointer, pending.lane) != 1:
+                run = self.facts.axis(pointer, pending.lane).run
+                if run >= LEAST_RUN:
+                    shortest = min(shortest, run)
+        return shortest
 
     # --- reductions
 

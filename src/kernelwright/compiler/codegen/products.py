@@ -211,7 +211,7 @@ class Products:
         ):
             return None
         size = source.shape[dim_k] * storage_bytes(element)
-        plain = self.low.facts.contiguous_dim(op.operands[0]) == dim_k and size <= ZEROS_BYTES
+        plain = self.low.facts.stride(op.operands[0], dim_k) == 1 and size <= ZEROS_BYTES
         plain = (plain and len(op.operands) < 3) or (plain and is_zero_constant(op.operands[2]))
         if not plain or (len(op.operands) > 1 and self.low.facts.stride(op.operands[1], dim_k) != 0):
             return None
