@@ -77,7 +77,60 @@ def add_total(total, out, n, BLOCK: tl.constexpr):
     tl.store(out + i, tl.load(out + i, mask=mask) + tl.load(total), mask=mask)
 
 
+@triton.jit
+def add_overlapping(x, y, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * (BLOCK - 1) + tl.arange(0, BLOCK)
+    mask = i < n
+    tl.store(out + i, tl.load(x + i, mask=mask) + tl.load(y + i, mask=mask), mask=mask)
+
+
+@triton.jit
+def sum_by_last(x, out, n, partial, counter, BLOCK: tl.constexpr):
+    program = tl.program_id(0)
+    i = program * BLOCK + tl.arange(0, BLOCK)
+    tl.store(partial + program, tl.sum(tl.load(x + i, mask=i < n, other=0.0)))
+    if tl.atomic_add(counter, 1) == tl.num_programs(0) - 1:
+        k = tl.arange(0, BLOCK)
+        tl.store(out, tl.sum(tl.load(partial + k, mask=k < tl.num_programs(0), other=0.0)))
+
+
+@triton.jit
+def sum_by_luck(x, out, n, partial, counter, BLOCK: tl.constexpr):
+    program = tl.program_id(0)
+    i = program * BLOCK + tl.arange(0, BLOCK)
+    tl.store(partial + program, tl.sum(tl.load(x + i, mask=i < n, other=0.0)))
+    tl.atomic_add(counter, 1)
+    if program == tl.num_programs(0) - 1:
+        k = tl.arange(0, BLOCK)
+        tl.store(out, tl.sum(tl.load(partial + k, mask=k < tl.num_programs(0), other=0.0)))
+
+
+@triton.jit
+def sum_in_turn(x, out, n, partial, counter, BLOCK: tl.constexpr):
+    program = tl.program_id(0)
+    i = program * BLOCK + tl.arange(0, BLOCK)
+    total = tl.sum(tl.load(x + i, mask=i < n, other=0.0))
+    while tl.atomic_add(counter, 0) != program:
+        pass
+    if program > 0:
+        total += tl.load(partial)
+    tl.store(partial, total)
+    tl.atomic_add(counter, 1)
+    if program == tl.num_programs(0) - 1:
+        tl.store(out, total)
+
+
+@triton.jit
+def sum_in_reverse(x, out, n, partial, counter, BLOCK: tl.constexpr):
+    program = tl.program_id(0)
+    while tl.atomic_add(counter, 0) != tl.num_programs(0) - 1 - program:
+        pass
+    tl.store(partial + program, 1.0)
+    tl.atomic_add(counter, 1)
+
+
 _TYPES = {"x": "*fp32", "y": "*fp32", "out": "*fp32", "n": "i32", "total": "*fp32", "table": "*i64"}
+_TYPES |= {"partial": "*fp32", "counter": "*i32"}
 
 
 @functools.cache
@@ -113,3 +166,17 @@ def scratch_plan(n: int, fill: float | None, table: int) -> LaunchPlan:
     second = (PointerArg(3), PointerArg(2), size)
     launches = (Launch((LaunchOption(0, grid, first),)), Launch((LaunchOption(1, grid, second),)))
     return LaunchPlan((kernel_ir(sum_with_scratch), kernel_ir(add_total)), buffers, launches)
+
+
+def sum_plan(kernel: object, n: int) -> LaunchPlan:
+    """Return a plan that launches `kernel` as out[0] = sum(x), through partial sums and a zeroed counter."""
+    programs = -(-n // BLOCK)
+    buffers = (
+        Buffer("x", "input", "f32", 4 * n),
+        Buffer("out", "output", "f32", 4 * n),
+        Buffer("partial", "scratch", "f32", 4 * programs),
+        Buffer("counter", "scratch", "i32", 4, fill=0.0),
+    )
+    args = (PointerArg(0), PointerArg(1), ScalarArg("i32", n), PointerArg(2), PointerArg(3))
+    option = LaunchOption(0, (programs, 1, 1), args)
+    return LaunchPlan((kernel_ir(kernel),), buffers, (Launch((option,)),))

@@ -9,6 +9,7 @@ from kernelwright.chips.catalogue import load_chip
 from kernelwright.chips.cpu.host import load_host
 from kernelwright.chips.cpu.session import CpuSession
 from kernelwright.core.errors import HarnessError
+from kernelwright.core.fault import Fault
 from kernelwright.core.protocols import Chip, Execution
 from tests.chips import kernels
 from tests.chips.contract import LIMIT_S, ChipContract
@@ -62,6 +63,38 @@ def test_every_timed_call_finds_poisoned_outputs_and_scratch(session: CpuSession
     found = session.run(plan, "add", False, 0, LIMIT_S)
     assert isinstance(found, Execution)
     assert np.isnan(np.frombuffer(found.outputs["out"], np.float32)).all()
+
+
+@pytest.mark.parametrize("kernel", [kernels.sum_by_last, kernels.sum_in_turn], ids=["last", "turn"])
+def test_programs_in_order_pass_the_check(session: CpuSession, kernel: object) -> None:
+    found = session.run(kernels.sum_plan(kernel, 1000), "add", True, 0, LIMIT_S)
+    assert isinstance(found, Execution), found
+    assert np.frombuffer(found.outputs["out"], np.float32)[0] == 1000
+
+
+def test_racing_programs_are_a_memory_fault_when_checked(session: CpuSession) -> None:
+    plan = kernels.add_plan(kernels.add_overlapping, 1000)
+    assert isinstance(session.run(plan, "add", False, 0, LIMIT_S), Execution)
+    found = session.run(plan, "add", True, 0, LIMIT_S)
+    assert isinstance(found, Fault)
+    assert found.status == "memory_fault"
+    assert "of add_overlapping must not race: program (1, 0, 0) writes 4 bytes at byte 508 of out" in found.reason
+    assert (found.facts["program"], found.facts["other_program"]) == ([1, 0, 0], [0, 0, 0])
+    assert found.facts["line"] == found.facts["other_line"]
+    assert session.run(plan, "add", True, 1, LIMIT_S) == found
+
+
+def test_an_order_that_holds_in_one_order_of_programs_only_is_a_race(session: CpuSession) -> None:
+    found = session.run(kernels.sum_plan(kernels.sum_by_luck, 1000), "add", True, 0, LIMIT_S)
+    assert isinstance(found, Fault)
+    assert found.status == "memory_fault" and "of partial" in found.reason
+
+
+def test_a_program_that_waits_for_a_later_one_is_a_timeout_that_says_so(session: CpuSession) -> None:
+    found = session.run(kernels.sum_plan(kernels.sum_in_reverse, 1000), "add", True, 0, LIMIT_S)
+    assert isinstance(found, Fault)
+    assert found.status == "timeout"
+    assert "must not wait for a program that may not have begun: program (0, 0, 0)" in found.reason
 
 
 def test_timing_measures_the_launches_and_little_else(session: CpuSession) -> None:

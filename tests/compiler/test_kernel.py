@@ -109,8 +109,8 @@ def test_a_checked_kernel_without_a_fault_returns() -> None:
 def test_a_read_behind_a_buffer_names_line_program_and_distance() -> None:
     found = fault(1, 400)
     assert str(found) == (
-        "line 17 of k must stay inside its buffers, it reads 4 bytes at byte 400 of x, which has 400. "
-        "Mask the access or check its index."
+        "line 17 of k must stay inside x: program (1, 0, 1) reads 4 bytes at byte 400 of x, "
+        "which has 400 (allowed: 0 to 399). Mask the access or check its index."
     )
     assert (found.line, found.program, found.buffer, found.offset_bytes, found.is_write) == (
         17,
@@ -119,12 +119,12 @@ def test_a_read_behind_a_buffer_names_line_program_and_distance() -> None:
         400,
         False,
     )
-    assert found.facts["offset_bytes"] == 400
+    assert (found.facts["offset_bytes"], found.facts["buffer_bytes"], found.facts["size_bytes"]) == (400, 400, 4)
 
 
 def test_a_write_to_an_input_says_so() -> None:
     found = fault(2, 8)
-    assert str(found).startswith("line 17 of k must not write to x, it writes 4 bytes at byte 8 of x")
+    assert str(found).startswith("line 17 of k must not write to x: program (1, 0, 1) writes 4 bytes at byte 8 of x")
     assert found.is_write
 
 

@@ -21,6 +21,7 @@ REJECTED = [
     ("endless_host.py", "timeout", ("host code", "s")),
     ("endless_kernel.py", "timeout", ("'waiting_kernel'", "within 4 s")),
     ("out_of_bounds.py", "memory_fault", ("q_extend", "reads", "line 10", "program (0, 0, 0)")),
+    ("racing_programs.py", "memory_fault", ("line 11", "must not race", "program (1, 0, 0) writes", "o_extend")),
     ("wrong_answer.py", "incorrect", ("float64", "request 0", "head 0", "expected", "got 0")),
     ("modifies_input.py", "incorrect", ("q_extend",)),
     ("writes_nothing.py", "incorrect", ("float64", "got nan")),

@@ -8,16 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kernelwright.compiler.compile import CompileOptions, compile_ttir
-    from kernelwright.compiler.kernel import MemoryFault, MemoryRange, NativeKernel
+    from kernelwright.compiler.faults import EndlessWaitFault, MemoryFault, MemoryRange, RaceFault, UnwrittenFault
+    from kernelwright.compiler.kernel import NativeKernel
+    from kernelwright.compiler.races import Shadow
 
-__all__ = ["CompileOptions", "MemoryFault", "MemoryRange", "NativeKernel", "compile_ttir"]
+__all__ = [
+    "CompileOptions",
+    "EndlessWaitFault",
+    "MemoryFault",
+    "MemoryRange",
+    "NativeKernel",
+    "RaceFault",
+    "Shadow",
+    "UnwrittenFault",
+    "compile_ttir",
+]
 
 _HOMES = {
     "CompileOptions": "compile",
     "compile_ttir": "compile",
-    "MemoryFault": "kernel",
-    "MemoryRange": "kernel",
+    "EndlessWaitFault": "faults",
+    "MemoryFault": "faults",
+    "MemoryRange": "faults",
     "NativeKernel": "kernel",
+    "RaceFault": "faults",
+    "Shadow": "races",
+    "UnwrittenFault": "faults",
 }
 
 

@@ -10,6 +10,7 @@ from kernelwright.compiler.limits import check_module
 from kernelwright.compiler.native import PassOptions, assemble, link
 from kernelwright.compiler.reader import read_module
 from kernelwright.compiler.triton_api import inline_calls
+from kernelwright.core.errors import RequestError
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,19 @@ class CompileOptions:
     """How to compile.
 
     `checked` bounds-checks every access, `noalias` promises disjoint written tensors, `heard` keeps what kernels
-    tell their user: prints go to the process's standard output, failed assertions raise.
+    tell their user: prints go to the process's standard output, failed assertions raise. With `races`, which needs
+    `checked`, launches can be traced: see `NativeKernel.launch` and its `shadow`.
     """
 
     checked: bool = False
     noalias: bool = False
     heard: bool = False
     features: HostFeatures | None = None
+    races: bool = False
+
+    def __post_init__(self) -> None:
+        if self.races and not self.checked:
+            raise RequestError("races=True must come with checked=True: what is out of bounds cannot be traced")
 
 
 def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
@@ -31,9 +38,8 @@ def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
 
     Raises UnsupportedOpError naming op and source line, OverLimitError with figure and limit.
     """
-    return generate(
-        read_kernel(ttir), options.features or host_features(), options.checked, options.noalias, options.heard
-    )
+    module, features = read_kernel(ttir), options.features or host_features()
+    return generate(module, features, options.checked, options.noalias, options.heard, options.races)
 
 
 def read_kernel(ttir: str) -> Module:
@@ -58,4 +64,6 @@ def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:
         generated.locations,
         options.checked,
         generated.assertions,
+        generated.arguments,
+        options.races,
     )

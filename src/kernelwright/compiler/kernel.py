@@ -2,61 +2,37 @@
 
 The argument block that generated code reads is a row of 8-byte slots: the grid's x, y, z as i64; one slot for each
 parameter of the IR function (address, integer sign-extended to i64, f64, or the bits of f32, f16, bf16 in the low
-bytes); and in checked mode the address of the range table, the number of its rows, the address of the fault record.
-A row of the range table is i64 start, i64 end, i64 flags (bit 0: writable). The fault record is i64 kind (0 none, 1
-read, 2 write, 3 assertion), i64 address, i64 op number, i64 program, i64 size in bytes.
+bytes); and in checked mode the address of the range table, the number of its rows, the address of the fault record,
+the address of the trace (0 for none, layout in `codegen.tracing`). A row of the range table is i64 start, i64 end, i64
+flags (bit 0: writable). The fault record is i64 kind (0 none, 1 read, 2 write, 3 assertion), i64 address, i64 op
+number, i64 program, i64 size in bytes.
 """
 
 import ctypes
 import math
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
+from kernelwright.compiler.faults import LaunchSite, MemoryFault, MemoryRange, Touch, program_of
 from kernelwright.compiler.ir import Location
 from kernelwright.compiler.native import LinkedFunction
 from kernelwright.compiler.threads import run_grid
 from kernelwright.core.errors import HarnessError, KernelwrightError, RequestError
 
+if TYPE_CHECKING:
+    from kernelwright.compiler.races import Shadow
+
+__all__ = ["DeviceAssertError", "MemoryFault", "MemoryRange", "NativeKernel"]
+
 _INTEGER_BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64}
 _SLOT_FORMATS = {"ptr": "Q", "f64": "d", "f32": "f4x", "f16": "e6x", "bf16": "H6x"}
 _READ, _WRITE, _ASSERTION = 1, 2, 3
-# An access this far from every buffer is not told as an offset: it would depend on where buffers lie.
-_NEAR_BYTES = 1 << 20
-
-
-@dataclass(frozen=True)
-class MemoryRange:
-    """Memory that a checked kernel may read, and write if `writable`; `name` is what a fault calls it."""
-
-    start: int
-    size_bytes: int
-    writable: bool
-    name: str = ""
-
-
-class MemoryFault(KernelwrightError):
-    """A checked kernel touched memory outside of its ranges, or wrote to one that is read-only.
-
-    `line` of the kernel's source (0 unknown), `program` as (x, y, z), `buffer` nearest to the access ("" when none
-    is near), `offset_bytes` of the access from that buffer's start, `is_write`.
-    """
-
-    exit_code = 1
-
-    def __init__(
-        self, text: str, line: int, program: tuple[int, int, int], buffer: str, offset_bytes: int, is_write: bool
-    ) -> None:
-        facts = {
-            "line": line, "program": program, "buffer": buffer, "offset_bytes": offset_bytes, "is_write": is_write,
-        }  # fmt: skip
-        super().__init__(text, facts)
-        self.line = line
-        self.program = program
-        self.buffer = buffer
-        self.offset_bytes = offset_bytes
-        self.is_write = is_write
+# What the body returns when the trace told it to stop.
+_STOPPED = 2
 
 
 class DeviceAssertError(KernelwrightError, RuntimeError):
@@ -71,7 +47,9 @@ class NativeKernel:
 
     `arg_types` are the IR function's parameters ("ptr", "i32", "f32", ...), `scratch_bytes` what a thread needs,
     `body` the function `i32 (ptr argument block, i64 first, i64 last, ptr scratch)`, `locations` the source
-    place of each numbered op that can fault, `checked` whether accesses are, `assertions` the messages of asserts.
+    place of each numbered op that can fault, `checked` whether accesses are, `assertions` the messages of asserts,
+    `arguments` the parameter that each op's pointer comes from, if that is known, `races` whether a launch can be
+    traced.
     """
 
     name: str
@@ -82,6 +60,8 @@ class NativeKernel:
     locations: Mapping[int, Location] = field(default_factory=dict)
     checked: bool = False
     assertions: Mapping[int, str] = field(default_factory=dict)
+    arguments: Mapping[int, int] = field(default_factory=dict)
+    races: bool = False
 
     @cached_property
     def _packer(self) -> "_Packer":
@@ -93,12 +73,17 @@ class NativeKernel:
         args: Sequence[int | float | bool],
         threads: int = 2,
         ranges: Sequence[MemoryRange] = (),
+        shadow: "Shadow | None" = None,
     ) -> None:
         """Run every program of `grid` on `threads` threads and wait; the interpreter lock is released meanwhile.
 
         `args` holds an address for a pointer, a number else, one for each of `arg_types`. `ranges` lists what a
-        checked kernel may touch. Raises MemoryFault for a misuse of memory, RequestError for a wrong launch.
+        checked kernel may touch. With `shadow`, which takes a kernel compiled with `races`, programs run one after
+        the other and the launch is searched for races. Raises MemoryFault for a misuse of memory (RaceFault,
+        UnwrittenFault and EndlessWaitFault only with `shadow`), RequestError for a wrong launch.
         """
+        if shadow is not None and not self.races:
+            raise RequestError(f"kernel {self.name} must be compiled with races=True to be launched with a shadow")
         packed = self._packed(grid, args)
         programs = grid[0] * grid[1] * grid[2]
         if not self.checked and not self.assertions:
@@ -107,19 +92,31 @@ class NativeKernel:
             if result != 0:
                 raise HarnessError(f"unchecked kernel {self.name} must end with result 0, it ended with {result}")
             return
+        site = LaunchSite(self.name, grid, args, ranges, self.locations, self.arguments)
+        if shadow is None:
+            self._run_reporting(packed, site, threads, 0)
+            return
+        with closing(shadow.trace(programs)) as trace:
+            self._run_reporting(packed, site, 1, trace.address)
+            shadow.check(trace, site)
+
+    def _run_reporting(self, packed: bytes, site: LaunchSite, threads: int, trace: int) -> None:
+        ranges = site.ranges
         rows = [word for r in ranges for word in (r.start, r.start + r.size_bytes, int(r.writable))]
         table = (ctypes.c_int64 * max(1, len(rows)))(*rows)
         fault = (ctypes.c_int64 * 5)()
         if self.checked:
             packed += struct.pack("<Qq", ctypes.addressof(table), len(ranges))
-        packed += struct.pack("<Q", ctypes.addressof(fault))
+        packed += struct.pack("<QQ", ctypes.addressof(fault), trace)
         block = ctypes.create_string_buffer(packed, len(packed))
+        programs = site.grid[0] * site.grid[1] * site.grid[2]
         result = run_grid(self.body.address, ctypes.addressof(block), programs, threads, self.scratch_bytes)
-        if fault[0] in (_READ, _WRITE):
-            raise self._fault(tuple(fault), grid, ranges)
-        if fault[0] == _ASSERTION:
-            raise self._failed(fault[2], fault[3], grid)
-        if result != 0:
+        kind, address, number, program, size = fault
+        if kind in (_READ, _WRITE):
+            raise site.bounds_fault(Touch(number, program, address, size, kind == _WRITE))
+        if kind == _ASSERTION:
+            raise self._failed(number, program, site.grid)
+        if result not in ((0, _STOPPED) if trace else (0,)):
             raise HarnessError(f"kernel {self.name} must end with result 0 or a fault, it ended with {result}")
 
     def _packed(self, grid: tuple[int, int, int], args: Sequence[int | float | bool]) -> bytes:
@@ -131,40 +128,11 @@ class NativeKernel:
 
     def _failed(self, number: int, linear: int, grid: tuple[int, int, int]) -> DeviceAssertError:
         line, message = self.locations.get(number, Location()).line, self.assertions.get(number, "")
-        program = _program(linear, grid)
+        program = program_of(linear, grid)
         return DeviceAssertError(
             f"line {line} of {self.name} asserts '{message}', which does not hold in program {program}",
             {"line": line, "program": program, "message": message},
         )
-
-    def _fault(self, record: tuple[int, ...], grid: tuple[int, int, int], ranges: Sequence[MemoryRange]) -> MemoryFault:
-        kind, address, number, linear, size = record
-        line = self.locations.get(number, Location()).line
-        program = _program(linear, grid)
-        near = min(ranges, key=lambda r: _distance(r, address, size), default=None)
-        where = f"line {line} of {self.name}" if line else f"an access of {self.name} without a source line"
-        verb = "writes" if kind == _WRITE else "reads"
-        buffer, offset = "", 0
-        hint = "Mask the access or check its index."
-        if near is None or _distance(near, address, size) > _NEAR_BYTES:
-            rule, found = "stay inside its buffers", f"{verb} {size} bytes far from all of them"
-        else:
-            buffer, offset = near.name, address - near.start
-            found = f"{verb} {size} bytes at byte {offset} of {buffer}, which has {near.size_bytes}"
-            rule = "stay inside its buffers"
-            if offset >= 0 and offset + size <= near.size_bytes:
-                rule, hint = f"not write to {buffer}", "Write to an output or to scratch memory."
-        text = f"{where} must {rule}, it {found}. {hint}"
-        return MemoryFault(text, line, program, buffer, offset, kind == _WRITE)
-
-
-def _program(linear: int, grid: tuple[int, int, int]) -> tuple[int, int, int]:
-    return linear % grid[0], linear // grid[0] % grid[1], linear // (grid[0] * grid[1])
-
-
-def _distance(place: MemoryRange, address: int, size: int) -> int:
-    """Return how many bytes lie between an access and a range; 0 when they touch."""
-    return max(0, place.start - (address + size), address - (place.start + place.size_bytes))
 
 
 class _Packer:

@@ -55,7 +55,7 @@ class ChipSession(Protocol):
         """Forget the inputs kept under `key`."""
 
     def load(self, plan: LaunchPlan, checked: bool, limit_s: float) -> Loaded | Fault:
-        """Compile every kernel of `plan`; `checked` adds bounds checks to every access."""
+        """Compile every kernel of `plan`; `checked` adds bounds checks to every access, and a search for races."""
 
     def run(self, plan: LaunchPlan, inputs: str, checked: bool, poison_seed: int, limit_s: float) -> Execution | Fault:
         """Run `plan` once: poisoned outputs and scratch, canaries, inputs hashed before and after."""

@@ -10,7 +10,7 @@ _KINDS = {
     "incorrect": "wrong answer",
     "compile_error": "does not compile",
     "runtime_error": "fails while running",
-    "memory_fault": "memory access outside its buffers",
+    "memory_fault": "memory access outside its buffers, or a race between programs",
     "timeout": "takes too long",
     "over_limit": "passes a size limit",
     "cheating": "breaks a rule",

@@ -12,6 +12,8 @@ torch, math and typing. Host code runs once per workload, apart from the judge, 
 Everything else on tensors is refused by name: no arithmetic, copies, conversions or reductions on the host. Zeroed
 scratch and uploaded tables are timed with each call; host planning is not, but is reported.
 The names open, exec, eval, compile, __import__, globals, getattr, setattr, vars and dunder attributes are refused.
+Programs of one launch may share memory only by atomics, or in an order that atomics give (release, then acquire; the
+default does both): anything else is a race, a memory_fault. No program may wait for one with a higher number.
 Verdicts: accepted, incorrect, compile_error, runtime_error, memory_fault, timeout, over_limit, cheating;
 harness_error means that we failed, it costs nothing. Hidden workloads of the same regimes have other lengths.
 """

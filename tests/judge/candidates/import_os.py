@@ -1,5 +1,4 @@
 # mypy: ignore-errors
-# ruff: noqa: PLR0917
 import os
 
 

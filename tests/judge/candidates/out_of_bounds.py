@@ -1,5 +1,4 @@
 # mypy: ignore-errors
-# ruff: noqa: PLR0917
 import triton
 import triton.language as tl
 

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: PLR0917, RET504
+# ruff: noqa: RET504
 import torch
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernelwright.chips.cpu.memory import Bytes
-from kernelwright.compiler import MemoryRange, NativeKernel
+from kernelwright.compiler import MemoryRange, NativeKernel, Shadow
 from kernelwright.compiler.reader import read_module
 from kernelwright.compiler.writes import written_arguments
 from kernelwright.core.errors import CompileError
@@ -168,15 +168,17 @@ def elapsed_ns(
     prepared: Sequence[tuple[Callable[[Bytes], None], Bytes]],
     threads: int,
     announce: Callable[[int], None],
+    shadow: Shadow | None = None,
 ) -> int:
     """Run one call and return its wall time in ns: fills and uploads, then every launch in order.
 
-    `announce` hears the kernel number before each launch, so that an endless one can be named.
+    `announce` hears the kernel number before each launch, so that an endless one can be named. With `shadow` launches
+    of checked code are searched for races.
     """
     start = time.perf_counter_ns()
     for make, view in prepared:
         make(view)
     for launch in launches:
         announce(launch.kernel_index)
-        launch.kernel.launch(launch.grid, launch.args, threads=threads, ranges=launch.ranges)
+        launch.kernel.launch(launch.grid, launch.args, threads=threads, ranges=launch.ranges, shadow=shadow)
     return time.perf_counter_ns() - start

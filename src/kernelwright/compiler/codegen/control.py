@@ -14,7 +14,7 @@ from kernelwright.compiler.codegen.analysis import LAZY, uniform_source
 from kernelwright.compiler.codegen.evaluate import element_name
 from kernelwright.compiler.codegen.lowering import DEAR, Lowering
 from kernelwright.compiler.codegen.moves import Moves
-from kernelwright.compiler.codegen.products import Products
+from kernelwright.compiler.codegen.products import MATRIX, Products
 from kernelwright.compiler.codegen.scaled import add_unscale
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, TextBlock, llvm_type
 from kernelwright.compiler.codegen.values import Buffer
@@ -122,7 +122,7 @@ class Control:
         """Store what the regions of `op` read from outside and what would be dear to redo in them."""
         inside = {inner for region in op.regions for inner in walk(region)}
         for inner in [i for region in op.regions for i in walk(region)]:
-            if inner.name == "tt.dot":
+            if _is_matrix_dot(inner):
                 self._hoist_packs(inner, inside)
         seen: set[Value] = set()
         for inner in [i for region in op.regions for i in walk(region)]:
@@ -131,7 +131,7 @@ class Control:
                 if not outside or value in seen or not value.shape or self.e.buffer_of(value) is not None:
                     continue
                 seen.add(value)
-                if inner.name == "tt.dot" and value in inner.operands[:2] and self._only_packed(value, inside):
+                if _is_matrix_dot(inner) and value in inner.operands[:2] and self._only_packed(value, inside):
                     continue
                 if value.op is not None and value.op.name not in LAZY:
                     self.low.require(value)
@@ -151,7 +151,7 @@ class Control:
                     self._hoist_lazy(operand)
 
     def _only_packed(self, value: Value, inside: set[Op]) -> bool:
-        return all(use.name == "tt.dot" or use not in inside for use in value.uses)
+        return all(_is_matrix_dot(use) or use not in inside for use in value.uses)
 
     def _hoist_packs(self, dot: Op, inside: set[Op]) -> None:
         for side in (0, 1):
@@ -353,6 +353,11 @@ class Control:
         slot = self.f.alloca("ptr", "place")
         self.f.line(f"store ptr {buffer.pointer}, ptr {slot}")
         return Carried(value, slot, buffer)
+
+
+def _is_matrix_dot(op: Op) -> bool:
+    """Return whether the sides of `op` can be packed ahead of a loop; batched dots pack each product's own."""
+    return op.name == "tt.dot" and len(op.result.shape) == MATRIX
 
 
 def _is_read_elsewhere(op: Op, block: Block) -> bool:

@@ -32,12 +32,14 @@ def pointee_name(value: Value) -> str:
 class Evaluator:
     """Evaluates values; holds what is already known: scalars, buffers in scope, chunks of this loop."""
 
-    def __init__(self, function: FunctionText, facts: Facts, features: HostFeatures, checked: bool) -> None:
+    def __init__(
+        self, function: FunctionText, facts: Facts, features: HostFeatures, checked: bool, races: bool = False
+    ) -> None:
         self.f = function
         self.facts = facts
         self.k = Floats(function, features)
         self.ew = Elementwise(self.k)
-        self.memory = Memory(self.k, checked)
+        self.memory = Memory(self.k, checked, races)
         self.scalars: dict[Value, Reg] = {}
         self.buffers: list[dict[Value, Buffer]] = [{}]
         self.other_orders: list[dict[tuple[Value, int], Buffer]] = [{}]
@@ -211,11 +213,11 @@ class Evaluator:
         mask = self.reg(op.operands[operand], index)
         return None if mask.text == "true" else mask
 
-    def access(self, op: Op, is_write: bool) -> Access:
+    def access(self, op: Op, is_write: bool, atomic: int = 0) -> Access:
         """Return who accesses memory in `op`, for bounds checks."""
         base = self.facts.base_argument(op.operands[0])
         number = self.op_numbers.setdefault(op, len(self.op_numbers) + 1)
-        return Access(number, is_write, self.bounds.get(base) if base is not None else None)
+        return Access(number, is_write, self.bounds.get(base) if base is not None else None, atomic)
 
     def _elementwise(self, op: Op, value: Value, index: tuple[Index, ...]) -> Chunk:
         if value.element == "i1" and op.name in ("arith.cmpi", "arith.andi"):

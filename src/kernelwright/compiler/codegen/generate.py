@@ -33,26 +33,37 @@ class Generated:
     locations: dict[int, Location]
     # Messages of assertions by op number; not empty if a launch needs a fault record without being checked.
     assertions: dict[int, str]
+    # The argument that an op's pointer comes from, by op number.
+    arguments: dict[int, int]
     journal: Journal = field(default_factory=Journal, repr=False)
     layout: Layout | None = field(default=None, repr=False)
 
 
-def generate(module: Module, features: HostFeatures, checked: bool, noalias: bool, heard: bool = False) -> Generated:
+def generate(
+    module: Module,
+    features: HostFeatures,
+    checked: bool,
+    noalias: bool,
+    heard: bool = False,
+    races: bool = False,
+) -> Generated:
     """Return the code of a kernel.
 
-    `checked` puts a bounds check before every access; `noalias` promises that tensors that are
-    written overlap no other tensor; `heard` keeps prints and assertions, which are left out else.
+    `checked` puts a bounds check before every access, `races` also notes it in a trace; `noalias` promises that
+    tensors that are written overlap no other tensor; `heard` keeps prints and assertions, which are left out else.
     """
     with deep_recursion():
-        return _generated(module.entry, features, checked, noalias, heard)
+        return _generated(module.entry, features, checked, noalias, heard, races)
 
 
-def _generated(function: Function, features: HostFeatures, checked: bool, noalias: bool, heard: bool) -> Generated:
+def _generated(
+    function: Function, features: HostFeatures, checked: bool, noalias: bool, heard: bool, races: bool
+) -> Generated:
     rewrite_scaled_dots(function)
     header = f"define i32 @{BODY_NAME}(ptr %args, i64 %first, i64 %last, ptr noalias %scratch)"
     text = FunctionText(header)
     facts = Facts(function)
-    evaluator = Evaluator(text, facts, features, checked)
+    evaluator = Evaluator(text, facts, features, checked, races)
     scratch = Scratch(text)
     layout = Layout(function, facts)
     lowering = Lowering(evaluator, facts, layout, scratch, noalias)
@@ -62,6 +73,8 @@ def _generated(function: Function, features: HostFeatures, checked: bool, noalia
     llvm_ir = "\n".join([*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]) + "\n"
     check_llvm(len(llvm_ir))
     locations = {number: op.location for op, number in evaluator.op_numbers.items()}
+    bases = {number: facts.base_argument(op.operands[0]) for op, number in evaluator.op_numbers.items()}
+    arguments = {number: function.args.index(base) for number, base in bases.items() if base is not None}
     return Generated(
         function.name,
         llvm_ir,
@@ -69,6 +82,7 @@ def _generated(function: Function, features: HostFeatures, checked: bool, noalia
         scratch.size_bytes,
         locations,
         {n: str(op.attrs["message"]) for op, n in evaluator.op_numbers.items() if op.name == "tt.assert"},
+        arguments,
         text.journal,
         layout,
     )
@@ -101,6 +115,8 @@ def _write_arguments(e: Evaluator, function: Function, checked: bool, asserts: b
     _slot(e.f, "ptr", number, "%ranges")
     _slot(e.f, "i64", number + 1, "%range_count")
     _slot(e.f, "ptr", number + 2, "%fault_record")
+    if e.memory.races:
+        _slot(e.f, "ptr", number + 3, "%trace")
     for value in function.args:
         if element_name(value) == "ptr":
             e.bounds[value] = e.memory.bounds_at(e.k.convert("ptrtoint", e.scalars[value], "i64"))
@@ -112,14 +128,16 @@ def _write_programs(e: Evaluator, lowering: Lowering, function: Function) -> Non
     f.line(f"store i64 %first, ptr {counter}")
     head, body, finish, following = (f.new_block(hint) for hint in ("programs", "program", "finish", "next"))
     f.jump(head)
-    f.line(f"%program = load i64, ptr {counter}")
-    more = f.emit("i1", 0, "icmp slt i64 %program, %last", 0)
+    f.line(f"%turn = load i64, ptr {counter}")
+    more = f.emit("i1", 0, "icmp slt i64 %turn, %last", 0)
     f.branch(more, body, finish)
     finish.end = "ret i32 0"
-    following.lines.append("%following = add nsw i64 %program, 1")
+    following.lines.append("%following = add nsw i64 %turn, 1")
     following.lines.append(f"store i64 %following, ptr {counter}")
     following.end = f"br label %{head.name}"
     f.places[-1] = body
+    # Traced programs may run in another order than that of their numbers.
+    f.line("%program = " + ("call i64 @kw_begin(ptr %trace, i64 %turn)" if e.memory.races else "add i64 %turn, 0"))
     axes = []
     f.line("%px = urem i64 %program, %grid0")
     f.line("%pr = udiv i64 %program, %grid0")

@@ -137,6 +137,8 @@ class Lowering:
     def _cannot_clash(self, load: Op, effect: Op) -> bool:
         if not self.noalias or effect.regions or effect.name not in ("tt.store", "tt.atomic_rmw", "tt.atomic_cas"):
             return False
+        if effect.attrs.get("sem") in ("release", "acq_rel"):
+            return False  # it may hand what the load reads to a program that writes it
         read, written = self.facts.base_argument(load.operands[0]), self.facts.base_argument(effect.operands[0])
         return read is not None and written is not None and read is not written
 

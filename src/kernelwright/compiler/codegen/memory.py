@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kernelwright.compiler.codegen.floats import BYTE_FLOATS, Floats
 from kernelwright.compiler.codegen.text import Reg, TextBlock, llvm_type
+from kernelwright.compiler.codegen.tracing import NOTE, READ, RELEASE, WRITE, event_key
 from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Index, Lane, storage_bytes
 
 ZEROS_BYTES = 1024
@@ -12,20 +13,33 @@ MIN_GATHER_BYTES = 4
 
 @dataclass(frozen=True)
 class Access:
-    """Who touches memory: the op's number for fault reports; start, end and writability of its argument if known."""
+    """Who touches memory: the op's number for fault reports; start, end and writability of its argument if known.
+
+    `atomic` has the kind bits of an atomic, 0 for plain accesses.
+    """
 
     number: int
     is_write: bool
     bounds: tuple[Reg, Reg, Reg] | None
+    atomic: int = 0
+
+    @property
+    def kind(self) -> int:
+        """Return the kind bits of the events of this access."""
+        return self.atomic or (WRITE if self.is_write else READ)
 
 
 class Memory:
-    """Writes memory instructions; with `checked`, each behind a bounds check."""
+    """Writes memory instructions; with `checked`, each behind a bounds check, with `races` noted in the trace too."""
 
-    def __init__(self, lanes: Floats, checked: bool) -> None:
+    def __init__(self, lanes: Floats, checked: bool, races: bool = False) -> None:
         self.k = lanes
         self.f = lanes.f
         self.checked = checked
+        self.races = races
+        self._leave: TextBlock | None = None
+        if races:
+            self.f.globals["note"] = NOTE
         self.f.globals["zeros"] = f"@kw_zeros = internal constant [{ZEROS_BYTES} x i8] zeroinitializer, align 64"
 
     # --- addresses
@@ -192,8 +206,9 @@ class Memory:
         """Write the bounds check of `size` bytes from `start`, if this kernel is checked."""
         if not self.checked:
             return
-        first = self.k.convert("ptrtoint", start, "i64")
-        self._require(first, self.k.constant("i64", size), mask, access)
+        first, extent = self.k.convert("ptrtoint", start, "i64"), self.k.constant("i64", size)
+        bounds = self._require(first, extent, mask, access)
+        self._note(first, extent, mask, access, bounds[2])
 
     def _check_run(self, start: Reg, size: int, mask: Reg, access: Access) -> None:
         if not self.checked:
@@ -208,7 +223,9 @@ class Memory:
             "add", first, self.k.op("mul", self.k.convert("sext", low, "i64"), self.k.constant("i64", size))
         )
         extent = self.k.op("mul", self.k.convert("sext", count, "i64"), self.k.constant("i64", size))
-        self._require(first, extent, self._any(mask), access)
+        bounds = self._require(first, extent, self._any(mask), access)
+        start_address = self.k.convert("ptrtoint", start, "i64")
+        self._note(start_address, self.k.constant("i64", size), mask, access, bounds[2])
 
     def _reduce_int(self, kind: str, value: Reg) -> Reg:
         name = f"llvm.vector.reduce.{kind}.v{value.lanes}i32"
@@ -221,9 +238,11 @@ class Memory:
         for lane in range(pointers.lanes):
             first = self.k.convert("ptrtoint", self.k.extract(pointers, lane), "i64")
             guard = self.k.extract(mask, lane) if mask is not None else None
-            self._require(first, self.k.constant("i64", size), guard, access)
+            bounds = self._require(first, self.k.constant("i64", size), guard, access)
+            self._note(first, self.k.constant("i64", size), guard, access, bounds[2])
 
-    def _require(self, first: Reg, size: Reg, mask: Reg | None, access: Access) -> None:
+    def _require(self, first: Reg, size: Reg, mask: Reg | None, access: Access) -> tuple[Reg, Reg, Reg]:
+        """Write the check of one stretch of memory; return start, end and writability of where it must lie."""
         low, high, writable = access.bounds or self.bounds_at(first)
         inside = self.k.op(
             "and",
@@ -235,6 +254,39 @@ class Memory:
         if mask is not None:
             inside = self.k.op("or", inside, self.k.op("xor", mask, Reg("i1", 0, "true")))
         self.f.split(inside.level, inside, self._fault(first, size, access))
+        return low, high, writable
+
+    def _note(self, first: Reg, size: Reg, mask: Reg | None, access: Access, writable: Reg) -> None:
+        """Write the call that notes `size` bytes for each lane of `mask` (one scalar, if None) in the trace.
+
+        What nobody may write is not noted: reading it is never a race.
+        """
+        if not self.races:
+            return
+        lanes = Reg("i64", 0, "1")
+        if mask is not None:
+            bits, level = mask.text, mask.level
+            if mask.lanes:
+                bits = self.f.new_name("m")
+                self.f.line(f"{bits} = bitcast {mask.typed} to i{mask.lanes}", level)
+            lanes = self.f.emit("i64", 0, f"zext i{mask.lanes or 1} {bits} to i64", level)
+        level = max(part.level for part in (first, size, lanes, writable))
+        key = event_key(access.number, access.kind)
+        arguments = f"ptr %trace, {first.typed}, {size.typed}, {lanes.typed}, i64 {key}, {writable.typed}"
+        going = self.f.emit("i1", 0, f"call i1 @kw_note({arguments})", level)
+        if self._leave is None:
+            self._leave = self.f.new_block("stopped")
+            self._leave.end = "ret i32 2"
+        self.f.split(level, going, self._leave)
+
+    def note_release(self, pointer: Reg, size: int, happened: Reg, access: Access) -> None:
+        """Note that a compare-and-swap that `happened` also releases."""
+        if not self.races:
+            return
+        first = self.k.convert("ptrtoint", pointer, "i64")
+        writable = Reg("i1", 0, "true")
+        released = Access(access.number, True, access.bounds, access.atomic | RELEASE)
+        self._note(first, self.k.constant("i64", size), happened, released, writable)
 
     def bounds_at(self, address: Reg) -> tuple[Reg, Reg, Reg]:
         """Return start, end and writability of the registered range that holds `address`; an empty one if none does."""

@@ -7,6 +7,7 @@ from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_f
 from kernelwright.compiler.codegen.nests import Nest, Offsets, PlainRoot
 from kernelwright.compiler.codegen.regions import apply, combine
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, literal, llvm_type
+from kernelwright.compiler.codegen.tracing import RELEASE, atomic_kind
 from kernelwright.compiler.codegen.values import Address, Buffer, Index, Lane, storage_bytes
 from kernelwright.compiler.ir import Op
 
@@ -157,13 +158,22 @@ class Atomic(PlainRoot):
         is_swap = self.op.name == "tt.atomic_cas"
         values = [e.reg(value, index) for value in self.op.operands[1 : 3 if is_swap else 2]]
         mask = None if is_swap else e.mask(self.op, 2, index)
-        e.memory.check(pointer, storage_bytes(values[0].element), mask, e.access(self.op, is_write=True))
+        kind = atomic_kind(self.op)
+        # A compare-and-swap that fails releases nothing: that it did is noted behind it.
+        access = e.access(self.op, is_write=True, atomic=kind & ~RELEASE if is_swap else kind)
+        size = storage_bytes(values[0].element)
+        e.memory.check(pointer, size, mask, access)
         after = e.f.new_block("atomic")
         if mask is not None:
             inside = e.f.new_block("update")
             e.f.branch(mask, inside, after)
             e.f.places[-1] = inside
-        old = self._swap(e, pointer, *values) if is_swap else self._update(e, pointer, values[0])
+        if is_swap:
+            old, happened = self._swap(e, pointer, *values)
+            if kind & RELEASE:
+                e.memory.note_release(pointer, size, happened, access)
+        else:
+            old = self._update(e, pointer, values[0])
         if self.result is not None:
             e.memory.buffer_store(self.result, index, old)
         e.f.jump(after)
@@ -180,7 +190,8 @@ class Atomic(PlainRoot):
         text = f"atomicrmw {ATOMIC_KINDS.get(kind, kind)} ptr {pointer.text}, {value.typed} {self._order()}"
         return e.f.emit(value.element, 0, text, e.f.depth)
 
-    def _swap(self, e: Evaluator, pointer: Reg, expected: Reg, value: Reg) -> Reg:
+    def _swap(self, e: Evaluator, pointer: Reg, expected: Reg, value: Reg) -> tuple[Reg, Reg]:
+        """Return what memory held, and whether it was swapped."""
         element = expected.element
         if is_float(element):
             whole = f"i{ELEMENT_BITS[element]}"
@@ -191,4 +202,5 @@ class Atomic(PlainRoot):
         e.f.line(f"{pair} = cmpxchg ptr {pointer.text}, {expected.typed}, {value.typed} {order} {failure}")
         text = f"extractvalue {{ {expected.type}, i1 }} {pair}, 0"
         old = e.f.emit(expected.element, 0, text, e.f.depth)
-        return e.k.bitcast(old, element, 0)
+        happened = e.f.emit("i1", 0, f"extractvalue {{ {expected.type}, i1 }} {pair}, 1", e.f.depth)
+        return e.k.bitcast(old, element, 0), happened
