@@ -7,9 +7,10 @@ child must not pay for the code generator.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kernelwright.compiler.compile import CompileOptions, compile_ttir
+    from kernelwright.compiler.compile import compile_ttir
     from kernelwright.compiler.faults import EndlessWaitFault, MemoryFault, MemoryRange, RaceFault, UnwrittenFault
     from kernelwright.compiler.kernel import NativeKernel
+    from kernelwright.compiler.options import CompileOptions
     from kernelwright.compiler.races import Shadow
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CompileOptions": "compile",
+    "CompileOptions": "options",
     "compile_ttir": "compile",
     "EndlessWaitFault": "faults",
     "MemoryFault": "faults",

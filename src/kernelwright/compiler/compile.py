@@ -1,36 +1,14 @@
 """From Triton IR text to a kernel that can be launched."""
 
-from dataclasses import dataclass
-
 from kernelwright.compiler.codegen.generate import Generated, generate
-from kernelwright.compiler.features import HostFeatures, host_features
+from kernelwright.compiler.features import host_features
 from kernelwright.compiler.ir import Module
 from kernelwright.compiler.kernel import NativeKernel
 from kernelwright.compiler.limits import check_module
 from kernelwright.compiler.native import PassOptions, assemble, link
+from kernelwright.compiler.options import CompileOptions
 from kernelwright.compiler.reader import read_module
 from kernelwright.compiler.triton_api import inline_calls
-from kernelwright.core.errors import RequestError
-
-
-@dataclass(frozen=True)
-class CompileOptions:
-    """How to compile.
-
-    `checked` bounds-checks every access, `noalias` promises disjoint written tensors, `heard` keeps what kernels
-    tell their user: prints go to the process's standard output, failed assertions raise. With `races`, which needs
-    `checked`, launches can be traced: see `NativeKernel.launch` and its `shadow`.
-    """
-
-    checked: bool = False
-    noalias: bool = False
-    heard: bool = False
-    features: HostFeatures | None = None
-    races: bool = False
-
-    def __post_init__(self) -> None:
-        if self.races and not self.checked:
-            raise RequestError("races=True must come with checked=True: what is out of bounds cannot be traced")
 
 
 def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
@@ -38,8 +16,7 @@ def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
 
     Raises UnsupportedOpError naming op and source line, OverLimitError with figure and limit.
     """
-    module, features = read_kernel(ttir), options.features or host_features()
-    return generate(module, features, options.checked, options.noalias, options.heard, options.races)
+    return generate(read_kernel(ttir), options.features or host_features(), options)
 
 
 def read_kernel(ttir: str) -> Module:

@@ -16,6 +16,7 @@ from kernelwright.compiler.codegen.text import FunctionText, Reg, llvm_type
 from kernelwright.compiler.features import HostFeatures
 from kernelwright.compiler.ir import Function, Location, Module, Op, Region
 from kernelwright.compiler.limits import check_llvm, deep_recursion
+from kernelwright.compiler.options import CompileOptions
 
 GRID_SLOTS = 3
 PROGRAM_OPS = ("tt.get_program_id", "tt.get_num_programs")
@@ -39,36 +40,23 @@ class Generated:
     layout: Layout | None = field(default=None, repr=False)
 
 
-def generate(
-    module: Module,
-    features: HostFeatures,
-    checked: bool,
-    noalias: bool,
-    heard: bool = False,
-    races: bool = False,
-) -> Generated:
-    """Return the code of a kernel.
-
-    `checked` puts a bounds check before every access, `races` also notes it in a trace; `noalias` promises that
-    tensors that are written overlap no other tensor; `heard` keeps prints and assertions, which are left out else.
-    """
+def generate(module: Module, features: HostFeatures, options: CompileOptions) -> Generated:
+    """Return the code of a kernel for a processor with `features`."""
     with deep_recursion():
-        return _generated(module.entry, features, checked, noalias, heard, races)
+        return _generated(module.entry, features, options)
 
 
-def _generated(
-    function: Function, features: HostFeatures, checked: bool, noalias: bool, heard: bool, races: bool
-) -> Generated:
+def _generated(function: Function, features: HostFeatures, options: CompileOptions) -> Generated:
     rewrite_scaled_dots(function)
     header = f"define i32 @{BODY_NAME}(ptr %args, i64 %first, i64 %last, ptr noalias %scratch)"
     text = FunctionText(header)
     facts = Facts(function)
-    evaluator = Evaluator(text, facts, features, checked, races)
+    evaluator = Evaluator(text, facts, features, options.checked, options.races)
     scratch = Scratch(text)
     layout = Layout(function, facts)
-    lowering = Lowering(evaluator, facts, layout, scratch, noalias)
-    add_reports(lowering, heard)
-    _write_arguments(evaluator, function, checked, heard and has_asserts(function))
+    lowering = Lowering(evaluator, facts, layout, scratch, options.noalias)
+    add_reports(lowering, options.heard)
+    _write_arguments(evaluator, function, options.checked, options.heard and has_asserts(function))
     _write_programs(evaluator, lowering, function)
     llvm_ir = "\n".join([*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]) + "\n"
     check_llvm(len(llvm_ir))

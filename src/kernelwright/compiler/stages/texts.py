@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelwright.compiler.codegen.generate import generate
-from kernelwright.compiler.compile import CompileOptions, generate_llvm, read_kernel
+from kernelwright.compiler.compile import generate_llvm, read_kernel
 from kernelwright.compiler.features import features_of, host_features
 from kernelwright.compiler.native import PassOptions, assembly_text
+from kernelwright.compiler.options import CompileOptions
 from kernelwright.compiler.stages.kernel_file import load_kernel
 from kernelwright.compiler.stages.program import program_text
 from kernelwright.compiler.stages.signature import signature_of
@@ -46,6 +47,6 @@ def _text(ttir: str, stage: str, level: str | None) -> str:
     features = features_of(level) if level else host_features()
     if stage == "program":
         module = read_kernel(ttir)
-        return program_text(module, generate(module, features, checked=False, noalias=True), features)
+        return program_text(module, generate(module, features, CompileOptions(noalias=True)), features)
     llvm_ir = generate_llvm(ttir, CompileOptions(noalias=True, features=features)).llvm_ir
     return llvm_ir if stage == "llvm" else assembly_text(llvm_ir, features, PassOptions())
