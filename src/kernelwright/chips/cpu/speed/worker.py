@@ -20,7 +20,7 @@ from kernelwright.chips.cpu.speed.cases import CASES, Case, Tensors, difference,
 from kernelwright.compiler.threads import pin_threads
 from kernelwright.core.errors import KernelwrightError
 
-_BLOCKS = 8
+BLOCKS = 8
 _LAUNCHES, _LAUNCH_WARMUP = 400, 50
 LAUNCH = "launch of one program"
 
@@ -44,7 +44,7 @@ def timed(case: Case, llc_bytes: int) -> dict[str, object]:
     ours: list[int] = []
     theirs: list[int] = []
     turn = 0
-    for _ in range(_BLOCKS):
+    for _ in range(BLOCKS):
         for is_ours in (False, True, True, False):
             given = sets[turn % len(sets)]
             turn += 1
