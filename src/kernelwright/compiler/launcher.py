@@ -11,6 +11,11 @@ from typing import Any, NamedTuple
 from kernelwright.compiler.kernel import NativeKernel
 from kernelwright.core.errors import RequestError
 
+# What a launch writes at least to be written past the caches: half of a last-level cache of 32 MiB, whose
+# other half holds what it read. The C library's copies draw the line at a similar place.
+_LEAST_STREAMED_BYTES = 16 << 20
+_LINE_BYTES = 64
+
 
 class _Place(NamedTuple):
     """Memory from `start` to before `end`, reached through argument `number`."""
@@ -21,11 +26,11 @@ class _Place(NamedTuple):
 
 
 class LazyKernel:
-    """A kernel as Triton IR; it is compiled when first launched, for overlapping and for disjoint arguments apart."""
+    """A kernel as Triton IR; it is compiled when first launched, apart for overlapping and for very large arguments."""
 
     def __init__(self, ttir: str) -> None:
         self._ttir = ttir
-        self._kernels: dict[bool, NativeKernel] = {}
+        self._kernels: dict[tuple[bool, bool], NativeKernel] = {}
         self._lock = threading.Lock()
 
     def launch(self, grid: tuple[int, int, int], args: Sequence[Any]) -> None:
@@ -42,7 +47,17 @@ class LazyKernel:
                 places.append(_storage(number, arg))
             else:
                 values.append(0 if arg is None else arg)
-        self._compiled(self._disjoint(places)).launch(grid, values, thread_count())
+        noalias = self._disjoint(places)
+        streaming = noalias and self._streams(grid, values, places)
+        self._compiled(noalias, streaming).launch(grid, values, thread_count())
+
+    def _streams(self, grid: tuple[int, int, int], values: list[Any], places: list[_Place | None]) -> bool:
+        """Return whether the launch writes more than caches hold, to tensors that start at cache lines."""
+        if max((place.end - place.start for place in places if place is not None), default=0) < _LEAST_STREAMED_BYTES:
+            return False
+        if grid[0] * grid[1] * grid[2] * self._stored_bytes < _LEAST_STREAMED_BYTES:
+            return False
+        return all(values[number] % _LINE_BYTES == 0 for number in self._written)
 
     def _disjoint(self, places: list[_Place | None]) -> bool:
         """Return whether no memory is reached through two arguments, other than by reading."""
@@ -60,21 +75,34 @@ class LazyKernel:
 
     @cached_property
     def _written(self) -> frozenset[int]:
+        from kernelwright.compiler.writes import written_arguments  # noqa: PLC0415  # triton imports us while it loads
+
+        return written_arguments(self._module)
+
+    @cached_property
+    def _stored_bytes(self) -> int:
+        from kernelwright.compiler.writes import stored_bytes  # noqa: PLC0415  # triton imports us while it loads
+
+        return stored_bytes(self._module)
+
+    @cached_property
+    def _module(self) -> Any:
         from kernelwright.compiler.reader import read_module  # noqa: PLC0415  # triton imports us while it loads
-        from kernelwright.compiler.writes import written_arguments  # noqa: PLC0415
 
-        return written_arguments(read_module(self._ttir))
+        return read_module(self._ttir)
 
-    def _compiled(self, noalias: bool) -> NativeKernel:
-        known = self._kernels.get(noalias)
+    def _compiled(self, noalias: bool, streaming: bool) -> NativeKernel:
+        key = (noalias, streaming)
+        known = self._kernels.get(key)
         if known is not None:
             return known
         from kernelwright.compiler import CompileOptions, compile_ttir  # noqa: PLC0415  # triton imports us while it loads
 
         with self._lock:
-            if noalias not in self._kernels:
-                self._kernels[noalias] = compile_ttir(self._ttir, CompileOptions(noalias=noalias, heard=True))
-            return self._kernels[noalias]
+            if key not in self._kernels:
+                options = CompileOptions(noalias=noalias, heard=True, streaming=streaming)
+                self._kernels[key] = compile_ttir(self._ttir, options)
+            return self._kernels[key]
 
 
 def thread_count() -> int:

@@ -65,11 +65,11 @@ def assemble(llvm_ir: str, features: HostFeatures, options: PassOptions | None =
     """
     options = options or PassOptions()
     key = hashlib.sha256(f"{llvmlite.__version__}\n{features}\n{options}\n{llvm_ir}".encode()).hexdigest()
-    path = _cache_directory() / key[:2] / f"{key}.o"
-    data = _read_entry(path)
+    path = cache_directory() / key[:2] / f"{key}.o"
+    data = read_entry(path)
     if data is None:
         data = _compile(llvm_ir, features, options)
-        _write_entry(path, data)
+        write_entry(path, data)
     return ObjectCode(data, hashlib.sha256(data).hexdigest())
 
 
@@ -144,12 +144,14 @@ def keep_loaded(owner: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
 
 
-def _cache_directory() -> Path:
+def cache_directory() -> Path:
+    """Return where compiled code is kept."""
     home = os.environ.get("KERNELWRIGHT_HOME")
     return (Path(home) if home else Path.home() / ".kernelwright") / "cache"
 
 
-def _read_entry(path: Path) -> bytes | None:
+def read_entry(path: Path) -> bytes | None:
+    """Return what was written to `path`, None when nothing was or when it is damaged."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -158,8 +160,8 @@ def _read_entry(path: Path) -> bytes | None:
     return data if content[:_DIGEST_BYTES] == hashlib.sha256(data).digest() else None
 
 
-def _write_entry(path: Path, data: bytes) -> None:
-    """Write beside the entry and rename: processes that race leave one whole entry."""
+def write_entry(path: Path, data: bytes) -> None:
+    """Write beside the entry and rename: processes that race leave one whole entry. What cannot be kept is not."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:

@@ -12,7 +12,8 @@ class CompileOptions:
 
     `checked` bounds-checks every access, `noalias` promises disjoint written tensors, `heard` keeps what kernels
     tell their user: prints go to the process's standard output, failed assertions raise. With `races`, which needs
-    `checked`, launches can be traced: see `NativeKernel.launch` and its `shadow`.
+    `checked`, launches can be traced: see `NativeKernel.launch` and its `shadow`. `streaming` promises that written
+    tensors start at cache lines, and says that caches will not hold them: they are written past the caches.
     """
 
     checked: bool = False
@@ -20,6 +21,7 @@ class CompileOptions:
     heard: bool = False
     features: HostFeatures | None = None
     races: bool = False
+    streaming: bool = False
 
     def __post_init__(self) -> None:
         if self.races and not self.checked:

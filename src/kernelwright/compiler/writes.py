@@ -1,6 +1,7 @@
 """Which arguments of a kernel are written through."""
 
-from kernelwright.compiler.ir import Function, Module, Op, Pointer, Value, walk
+from kernelwright.compiler.ir import Function, Module, Op, Pointer, TensorType, Value, walk
+from kernelwright.core.plan import ELEMENT_BYTES
 
 _WRITERS = {"tt.store", "tt.atomic_rmw", "tt.atomic_cas"}
 _TERMINATORS = {"scf.yield", "scf.condition"}
@@ -22,6 +23,16 @@ def written_arguments(module: Module) -> frozenset[int]:
         elif op.name == "tt.call":
             written |= set().union(*(sources.get(value, set()) for value in op.operands))
     return frozenset(written)
+
+
+def stored_bytes(module: Module) -> int:
+    """Return the bytes that one program stores if each of its stores is reached once."""
+    total = 0
+    for op in walk(module.entry.body):
+        if op.name == "tt.store" and isinstance(op.operands[1].type, TensorType):
+            element = op.operands[1].element
+            total += op.operands[1].type.size * (8 if isinstance(element, Pointer) else ELEMENT_BYTES.get(element, 1))
+    return total
 
 
 def _trace(function: Function) -> dict[Value, set[int]]:

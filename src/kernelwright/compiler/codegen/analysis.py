@@ -1,10 +1,11 @@
 """Facts about tensors that hold before any code is written: strides, running values, uniform values."""
 
 from dataclasses import dataclass
+from math import gcd
 from typing import cast
 
 from kernelwright.compiler.codegen import elementwise
-from kernelwright.compiler.codegen.axes import Axes, Axis
+from kernelwright.compiler.codegen.axes import LARGEST, Axes, Axis
 from kernelwright.compiler.ir import Function, Op, TensorType, Value, walk
 
 ADDITIVE = ("arith.addi", "arith.subi", "tt.addptr")
@@ -201,9 +202,12 @@ class Facts:
 
     def axis(self, value: Value, dim: int) -> Axis:
         """Return the runs of `value` along `dim`; a running value has those of its start."""
+        factors = [LARGEST]
         while value in self.running:
+            factors += [self.axes.of(step, dim).factor for step in self.running[value].steps]
             value = self.running[value].start
-        return self.axes.of(value, dim)
+        axis = self.axes.of(value, dim)
+        return Axis(axis.run, gcd(axis.factor, *factors), axis.same)
 
     def base_argument(self, pointer: Value) -> Value | None:
         """Return the function argument that a pointer is computed from, None when not known."""

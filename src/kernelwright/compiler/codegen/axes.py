@@ -2,15 +2,16 @@
 
 A tensor falls into aligned groups along the dimension. `run` is the largest group size, a power of two, whose elements
 are first, first + 1, ...; `same` the largest whose elements are equal; `factor` a power of two that divides the first
-element of every run. So `offsets % n` stays a run where n is a multiple of the vector, which is how ordinary kernels
-keep their tiles inside a matrix. Triton's own analysis of axes has the same three figures.
+element of every run; for pointers all three are in elements from the start of the argument. So `offsets % n` stays a
+run where n is a multiple of the vector, which is how ordinary kernels keep their tiles inside a matrix. Triton's own
+analysis of axes has the same three figures.
 """
 
 from dataclasses import dataclass
 from math import gcd
 from typing import cast
 
-from kernelwright.compiler.ir import Function, Op, Value
+from kernelwright.compiler.ir import Function, Op, Pointer, Value
 
 LARGEST = 1 << 30
 
@@ -88,15 +89,18 @@ class Axes:
             ):
                 return _combine(op, self.of(operands[0], dim), self.of(operands[1], dim))
             case "tt.addptr":
-                # Runs of the offsets are runs of elements, whatever the base.
+                # Runs of the offsets are runs of elements, whatever the base; factors count from the argument.
                 left, right = self.of(operands[0], dim), self.of(operands[1], dim)
-                return Axis(gcd(left.same, right.run), 1, gcd(left.same, right.same))
+                run = gcd(left.same, right.run) if value.shape else 1
+                return Axis(run, gcd(left.factor_in(run), right.factor_in(run)), gcd(left.same, right.same))
             case "arith.cmpi" | "arith.andi" | "arith.ori" | "arith.select" | "arith.minsi" | "arith.maxsi":
                 same = [self.of(operand, dim).same for operand in operands if operand.shape]
                 return Axis(1, 1, gcd(*same) if same else 1)
         return UNKNOWN
 
     def _argument_factor(self, value: Value) -> int:
+        if isinstance(value.element, Pointer):
+            return LARGEST
         return power_of_two_in(self._factors.get(value, 1))
 
     def _element_factor(self, value: Value) -> int:

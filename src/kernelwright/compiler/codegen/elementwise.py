@@ -71,6 +71,8 @@ class Elementwise:
         k = self.k
         if name in INTEGER_OPS:
             return k.op(INTEGER_OPS[name], *args)
+        if name == "arith.divf" and element == "f32" and args[0].lanes and not args[1].lanes:
+            return self._divide_by_one(args[0], args[1])
         if name in FLOAT_OPS:
             return self._float(lambda *wide: k.op(FLOAT_OPS[name], *wide), args, element)
         if name in CASTS:
@@ -131,6 +133,20 @@ class Elementwise:
             f"line {op.location.line}: op {name} is not covered by the CPU compiler",
             {"op": name, "line": op.location.line},
         )
+
+    def _divide_by_one(self, value: Reg, divisor: Reg) -> Reg:
+        """Return a vector over a scalar, within the two ulps that Triton's `/` has: by a reciprocal.
+
+        Divisors far from 1 are brought nearer first, so that their reciprocal is a normal number.
+        """
+        k = self.k
+        size = k.call("fabs", divisor)
+        is_large = k.compare("fcmp ogt", size, k.constant("f32", 2.0**64))
+        is_small = k.compare("fcmp olt", size, k.constant("f32", 2.0**-64))
+        scale = k.select(is_small, k.constant("f32", 2.0**64), k.constant("f32", 1.0))
+        scale = k.select(is_large, k.constant("f32", 2.0**-64), scale)
+        reciprocal = k.op("fdiv", k.constant("f32", 1.0), k.op("fmul", divisor, scale))
+        return k.op("fmul", k.op("fmul", value, scale), reciprocal)
 
     def _neg(self, value: Reg) -> Reg:
         return self.k.op("fneg", value)

@@ -8,6 +8,7 @@ from kernelwright.compiler.codegen.analysis import WIDTH_CASTS, Facts
 from kernelwright.compiler.codegen.elementwise import Elementwise
 from kernelwright.compiler.codegen.floats import BYTE_FLOATS, FLOATS, Floats
 from kernelwright.compiler.codegen.memory import Access, Memory
+from kernelwright.compiler.codegen.streams import is_in_lines
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, FunctionText, Reg, llvm_type
 from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Chunk, Index, Lane
 from kernelwright.compiler.features import HostFeatures
@@ -46,6 +47,8 @@ class Evaluator:
         self.running_offsets: dict[Value, str] = {}
         self.bounds: dict[Value, tuple[Reg, Reg, Reg]] = {}
         self.op_numbers: dict[Op, int] = {}
+        # Arguments whose stores go past the caches.
+        self.streamed: frozenset[Value] = frozenset()
         self._memo: list[dict[object, Chunk]] = [{}]
 
     # --- scopes
@@ -232,7 +235,8 @@ class Evaluator:
         """Return who accesses memory in `op`, for bounds checks."""
         base = self.facts.base_argument(op.operands[0])
         number = self.op_numbers.setdefault(op, len(self.op_numbers) + 1)
-        return Access(number, is_write, self.bounds.get(base) if base is not None else None, atomic)
+        bounds = self.bounds.get(base) if base is not None else None
+        return Access(number, is_write, bounds, atomic, base in self.streamed and is_in_lines(op, self.facts))
 
     def _elementwise(self, op: Op, value: Value, index: tuple[Index, ...]) -> Chunk:
         if value.element == "i1" and op.name in ("arith.cmpi", "arith.andi"):

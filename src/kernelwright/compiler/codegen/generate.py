@@ -12,7 +12,8 @@ from kernelwright.compiler.codegen.lowering import NOTHING_TO_DO, Lowering
 from kernelwright.compiler.codegen.reports import add_reports, has_asserts
 from kernelwright.compiler.codegen.scaled import SCALED_DOT, rewrite_scaled_dots
 from kernelwright.compiler.codegen.scratch import Scratch
-from kernelwright.compiler.codegen.text import FunctionText, Reg, llvm_type
+from kernelwright.compiler.codegen.streams import streamed_arguments
+from kernelwright.compiler.codegen.text import FunctionText, Reg, TextBlock, llvm_type
 from kernelwright.compiler.features import HostFeatures
 from kernelwright.compiler.ir import Function, Location, Module, Op, Region
 from kernelwright.compiler.limits import check_llvm, deep_recursion
@@ -52,12 +53,18 @@ def _generated(function: Function, features: HostFeatures, options: CompileOptio
     text = FunctionText(header)
     facts = Facts(function)
     evaluator = Evaluator(text, facts, features, options.checked, options.races)
+    if options.streaming:
+        evaluator.streamed = streamed_arguments(function, facts)
     scratch = Scratch(text)
     layout = Layout(function, facts)
     lowering = Lowering(evaluator, facts, layout, scratch, options.noalias)
     add_reports(lowering, options.heard)
     _write_arguments(evaluator, function, options.checked, options.heard and has_asserts(function))
-    _write_programs(evaluator, lowering, function)
+    finish = _write_programs(evaluator, lowering, function)
+    if "past caches" in text.globals and features.arch == "x86_64":
+        # Such stores are not ordered with others: whoever waits for the launch must see them.
+        text.declare("llvm.x86.sse.sfence", "declare void @llvm.x86.sse.sfence()")
+        finish.lines.append("call void @llvm.x86.sse.sfence()")
     llvm_ir = "\n".join([*text.globals.values(), *text.declares.values(), text.render_parts(), text.render()]) + "\n"
     check_llvm(len(llvm_ir))
     locations = {number: op.location for op, number in evaluator.op_numbers.items()}
@@ -110,7 +117,8 @@ def _write_arguments(e: Evaluator, function: Function, checked: bool, asserts: b
             e.bounds[value] = e.memory.bounds_at(e.k.convert("ptrtoint", e.scalars[value], "i64"))
 
 
-def _write_programs(e: Evaluator, lowering: Lowering, function: Function) -> None:
+def _write_programs(e: Evaluator, lowering: Lowering, function: Function) -> TextBlock:
+    """Write the loop over programs; return the block that ends it."""
     f = e.f
     counter = f.alloca("i64", "program")
     f.line(f"store i64 %first, ptr {counter}")
@@ -141,6 +149,7 @@ def _write_programs(e: Evaluator, lowering: Lowering, function: Function) -> Non
 
     lowering.handlers |= dict.fromkeys(PROGRAM_OPS, read_axis)
     Control(lowering, following).write_function(function)
+    return finish
 
 
 def covered_ops(features: HostFeatures) -> frozenset[str]:

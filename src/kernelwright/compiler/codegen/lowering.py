@@ -403,13 +403,18 @@ class Lowering:
         steps: dict[int, int] = {}
         if pending.axis is not None and pending.axis != lane:
             order = [*(d for d in rest if d != pending.axis), lane, pending.axis]
-            simple = all(combiner_name(r.op) is not None for r in pending.roots if isinstance(r, Reduce))
+            simple = self._has_known_combiners(pending)
             steps[pending.axis] = min(REDUCE_COPIES if simple else 1, shape[pending.axis])
         else:
             order = [*rest, lane]
+            if pending.axis is not None and self._has_known_combiners(pending):
+                steps[lane] = min(REDUCE_COPIES, shape[lane] // lanes)
         if pending.pack is not None:
             steps.setdefault(pending.pack, min(PACK_COPIES if pending.axis is not None else 2, shape[pending.pack]))
         return Nest(shape, lane, lanes, tuple(order), steps)
+
+    def _has_known_combiners(self, pending: Pending) -> bool:
+        return all(combiner_name(root.op) is not None for root in pending.roots if isinstance(root, Reduce))
 
     def _lanes(self, pending: Pending) -> int:
         widest = 0

@@ -8,6 +8,7 @@ from kernelwright.compiler.codegen.tracing import NOTE, READ, RELEASE, WRITE, ev
 from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Index, Lane, storage_bytes
 
 ZEROS_BYTES = 1024
+LINE_BYTES = 64
 MIN_GATHER_BYTES = 4
 
 
@@ -15,13 +16,14 @@ MIN_GATHER_BYTES = 4
 class Access:
     """Who touches memory: the op's number for fault reports; start, end and writability of its argument if known.
 
-    `atomic` has the kind bits of an atomic, 0 for plain accesses.
+    `atomic` has the kind bits of an atomic, 0 for plain accesses; what `streams` goes past the caches, line by line.
     """
 
     number: int
     is_write: bool
     bounds: tuple[Reg, Reg, Reg] | None
     atomic: int = 0
+    streams: bool = False
 
     @property
     def kind(self) -> int:
@@ -186,6 +188,9 @@ class Memory:
     def _store_guarded(self, pointer: Reg, value: Reg, mask: Reg | None, size: int, access: Access) -> None:
         self.check(pointer, size * max(1, value.lanes), mask, access)
         text = f"store {value.typed}, ptr {pointer.text}, align {size}"
+        if access.streams and size * value.lanes == LINE_BYTES:
+            self.f.globals["past caches"] = "!0 = !{i32 1}"
+            text = f"store {value.typed}, ptr {pointer.text}, align {LINE_BYTES}, !nontemporal !0"
         if mask is None:
             self.f.line(text)
             return

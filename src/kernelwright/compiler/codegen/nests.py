@@ -57,7 +57,7 @@ def _outer(e: Evaluator, nest: Nest, roots: list[Root], depth: int, bases: dict[
             root.after(e, nest, ())
         return
     dim = nest.order[depth]
-    step = nest.lanes if dim == nest.lane else nest.steps.get(dim, 1)
+    step = nest.steps.get(dim, 1) * (nest.lanes if dim == nest.lane else 1)
     innermost = depth == len(nest.order) - 1
     if innermost:
         for root in roots:
@@ -81,7 +81,7 @@ def _outer(e: Evaluator, nest: Nest, roots: list[Root], depth: int, bases: dict[
 def _visit_all(e: Evaluator, nest: Nest, roots: list[Root], bases: dict[int, Reg]) -> None:
     copies: list[Offsets] = [{}]
     for dim, step in nest.steps.items():
-        copies = [copy | {dim: k} for copy in copies for k in range(min(step, nest.shape[dim]))]
+        copies = [copy | {dim: k} for copy in copies for k in range(step)]
     for offsets in copies:
         index = _index(e, nest, bases, offsets)
         for root in roots:
@@ -91,10 +91,10 @@ def _visit_all(e: Evaluator, nest: Nest, roots: list[Root], bases: dict[int, Reg
 def _index(e: Evaluator, nest: Nest, bases: dict[int, Reg], offsets: Offsets) -> tuple[Index, ...]:
     index: list[Index] = []
     for dim in range(len(nest.shape)):
-        if dim == nest.lane and nest.lanes > 1:
-            index.append(Lane(bases[dim], nest.lanes))
-            continue
         base, shift = bases[dim], offsets.get(dim, 0)
+        if dim == nest.lane and nest.lanes > 1:
+            index.append(Lane(e.plus(base, Reg("i64", 0, str(shift * nest.lanes))), nest.lanes))
+            continue
         if base.constant is not None:
             index.append(Reg("i64", 0, str(base.constant + shift)))
         else:
