@@ -46,7 +46,7 @@ def rows_ahead(e: Evaluator, loop: Loop, taken: set[Op]) -> list[Rows]:
         if op.name != "tt.load" or op in taken or len(op.result.shape) != 2:
             continue
         contiguous = e.facts.contiguous_dim(op.operands[0])
-        if contiguous is None or moves_with(loop, op.operands[0]) is not True:
+        if contiguous is None or moves_with(e, loop, op.operands[0]) is not True:
             continue
         size = op.result.shape[contiguous] * storage_bytes(pointee_name(op.operands[0]))
         if size >= LINE_BYTES:
@@ -55,18 +55,18 @@ def rows_ahead(e: Evaluator, loop: Loop, taken: set[Op]) -> list[Rows]:
     return found
 
 
-def moves_with(loop: Loop, value: Value) -> bool | None:
+def moves_with(e: Evaluator, loop: Loop, value: Value) -> bool | None:
     """Return whether `value` depends on the loop's index; None when its next value cannot be computed."""
     if value is loop.body.args[0]:
         return True
     if value in loop.body.args:
-        return None
+        return True if value in e.running_offsets and e.has_steps(value) else None
     op = value.op
     if op is None or op.block is not loop.body:
         return False
     if op.name not in LAZY or op.name == "tt.reshape":
         return None
-    answers = [moves_with(loop, operand) for operand in op.operands]
+    answers = [moves_with(e, loop, operand) for operand in op.operands]
     return None if None in answers else any(answers)
 
 
@@ -80,12 +80,13 @@ class Ahead(Evaluator):
         self._loop = loop
         following = self.k.op("add", loop.index, loop.step)
         more = self.k.compare("icmp slt", following, loop.bound)
+        self._has_next = more
         self._next = self.k.select(more, following, loop.index)
         self._moving: dict[Value, bool] = {}
 
     def _moves(self, value: Value) -> bool:
         if value not in self._moving:
-            self._moving[value] = moves_with(self._loop, value) is True
+            self._moving[value] = moves_with(self, self._loop, value) is True
         return self._moving[value]
 
     def buffer_of(self, value: Value) -> Buffer | None:
@@ -99,6 +100,13 @@ class Ahead(Evaluator):
         if not value.shape and self._moves(value):
             return self._compute(value, ())
         return super().chunk(value, index)
+
+    def offset(self, value: Value) -> Reg:
+        """Return the offset that a running value will have."""
+        now = super().offset(value)
+        if value not in self._loop.body.args:
+            return now
+        return self.k.select(self._has_next, self.advanced(value, now), now)
 
     def write_table(self, rows: Rows, table: str) -> None:
         """Write at `table` where each row of a load will start in the next round."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from kernelwright.compiler.codegen.ahead import Loop
-from kernelwright.compiler.codegen.analysis import LAZY, uniform_source
+from kernelwright.compiler.codegen.analysis import LAZY
 from kernelwright.compiler.codegen.evaluate import element_name
 from kernelwright.compiler.codegen.lowering import DEAR, Lowering
 from kernelwright.compiler.codegen.moves import Moves
 from kernelwright.compiler.codegen.products import MATRIX, Products
 from kernelwright.compiler.codegen.scaled import add_unscale
-from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, TextBlock, llvm_type
+from kernelwright.compiler.codegen.text import Reg, TextBlock, llvm_type
 from kernelwright.compiler.codegen.values import Buffer
 from kernelwright.compiler.ir import Block, Function, Op, Region, Value, walk
 from kernelwright.core.errors import UnsupportedOpError
@@ -261,21 +261,10 @@ class Control:
 
     def _advance_running(self, op: Op, body: Block) -> None:
         for inside in body.args[1:]:
-            running = self.low.facts.running.get(inside)
-            if running is None:
+            if inside not in self.low.facts.running:
                 continue
             slot = self.e.running_offsets[inside]
-            total = self.f.emit("i64", 0, f"load i64, ptr {slot}", 0)
-            for step in running.steps:
-                source = cast(Value, uniform_source(step))
-                reg = (
-                    self.e.scalars[source]
-                    if not source.shape
-                    else self.e.k.constant(element_name(source), cast(int, cast(Op, source.op).attrs["value"]))
-                )
-                if ELEMENT_BITS[reg.element] < 64:
-                    reg = Reg("i64", 0, reg.text) if reg.constant is not None else self.e.k.convert("sext", reg, "i64")
-                total = self.e.k.op("add", total, reg)
+            total = self.e.advanced(inside, self.e.offset(inside))
             self.f.line(f"store {total.typed}, ptr {slot}")
 
     def _if(self, op: Op) -> None:

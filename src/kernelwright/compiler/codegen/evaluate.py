@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from kernelwright.compiler.codegen.analysis import WIDTH_CASTS, Facts
+from kernelwright.compiler.codegen.analysis import WIDTH_CASTS, Facts, uniform_source
 from kernelwright.compiler.codegen.elementwise import Elementwise
 from kernelwright.compiler.codegen.floats import BYTE_FLOATS, FLOATS, Floats
 from kernelwright.compiler.codegen.memory import Access, Memory
@@ -136,11 +136,31 @@ class Evaluator:
 
     def _running(self, value: Value, index: tuple[Index, ...]) -> Chunk:
         start = self.chunk(self.facts.running[value].start, index)
-        offset = self.f.emit("i64", 0, f"load i64, ptr {self.running_offsets[value]}", 0)
+        offset = self.offset(value)
         if isinstance(start, Address):
             return self._address_plus(start, offset)
         narrow = self._fit(offset, start.element)
         return self._add("add", start, narrow)
+
+    def offset(self, value: Value) -> Reg:
+        """Return how far a running value is from its start."""
+        return self.f.emit("i64", 0, f"load i64, ptr {self.running_offsets[value]}", 0)
+
+    def has_steps(self, value: Value) -> bool:
+        """Return whether the steps of a running value are known here, before they are taken."""
+        sources = [cast(Value, uniform_source(step)) for step in self.facts.running[value].steps]
+        return all(source.shape or source in self.scalars for source in sources)
+
+    def advanced(self, value: Value, offset: Reg) -> Reg:
+        """Return the offset of a running value one round after it was `offset`."""
+        for step in self.facts.running[value].steps:
+            source = cast(Value, uniform_source(step))
+            if source.shape:
+                number = cast(int, cast(Op, source.op).attrs["value"])
+                offset = self.plus(offset, Reg("i64", 0, str(number)))
+            else:
+                offset = self.k.op("add", offset, self._fit(self.scalars[source], "i64"))
+        return offset
 
     def _constant(self, op: Op, index: tuple[Index, ...]) -> Chunk:
         value = op.attrs["value"]
