@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# Kernels are a language of their own: their parameters are tensors by convention, not by annotation.
 """Kernels that use one part of the language each."""
 
 import triton
@@ -57,9 +59,9 @@ def joined_matrices(X, Y, OUT, M: tl.constexpr, N: tl.constexpr):
 
 
 @triton.jit
-def concatenated(X, Y, OUT, N: tl.constexpr):
+def concatenated(X, Y, OUT, N: tl.constexpr, CAN_REORDER: tl.constexpr):
     o = tl.arange(0, N)
-    both = tl.cat(tl.load(X + o), tl.load(Y + o), can_reorder=True)
+    both = tl.cat(tl.load(X + o), tl.load(Y + o), can_reorder=CAN_REORDER)
     tl.store(OUT + tl.arange(0, 2 * N), both)
 
 
@@ -188,3 +190,51 @@ def claimed(X, OUT, N: tl.constexpr):
 def assembled(X):
     x = tl.load(X)
     tl.store(X, tl.inline_asm_elementwise("mov.b32 $0, $1;", "=r,r", [x], dtype=tl.int32, is_pure=True, pack=1))
+
+
+@triton.jit
+def atomic_moves(X, OUT, N: tl.constexpr):
+    o = tl.arange(0, N)
+    tl.atomic_store(OUT + o, tl.atomic_load(X + o, mask=o < N - 1), mask=o < N - 1)
+    tl.atomic_store(OUT + N - 1, tl.atomic_load(X), sem="relaxed")
+    met = tl.atomic_poll(X + o, o, timeout_ns=1000)
+    tl.store(OUT + N + o, met.to(tl.int32))
+
+
+@triton.jit
+def wrapped_columns(X, OUT, columns, shift, N: tl.constexpr):
+    places = (shift * N + tl.arange(0, N)) % columns
+    row = tl.program_id(0)
+    tl.store(OUT + row * N + tl.arange(0, N), tl.load(X + row * columns + places))
+
+
+@triton.jit
+def by_blocks(X, OUT, size, n, N: tl.constexpr):
+    o = tl.program_id(0) * N + tl.arange(0, N)
+    tl.store(OUT + o, tl.load(X + o // size, mask=o < n, other=-1), mask=o < n)
+
+
+@triton.jit
+def doubled(X, OUT, n, BLOCK: tl.constexpr):
+    o = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(OUT + o, tl.load(X + o, o < n) * 2, o < n)
+
+
+@triton.jit
+def divided_rows(X, OUT, N: tl.constexpr):
+    o = tl.program_id(0) * N + tl.arange(0, N)
+    x = tl.load(X + o)
+    tl.store(OUT + o, x / tl.max(x, 0))
+
+
+@triton.jit
+def walked_sum(X, Y, OUT, n, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr):
+    m, c, k = tl.arange(0, M), tl.arange(0, N), tl.arange(0, K)
+    left = X + m[:, None] * n + k[None, :]
+    right = Y + k[:, None] * N + (c[None, :] % N)
+    total = tl.zeros((M, N), tl.float32)
+    for _ in range(0, n, K):
+        total = tl.dot(tl.load(left), tl.load(right), total)
+        left += K
+        right += K * N
+    tl.store(OUT + m[:, None] * N + c[None, :], total)

@@ -66,7 +66,8 @@ def test_join_of_matrices_and_permute() -> None:
 
 def test_cat_keeps_the_order_and_split_of_a_pair_gives_scalars() -> None:
     x, y, out = torch.randn(16), torch.randn(16), torch.empty(32)
-    kernels.concatenated[ONE](x, y, out, N=16)
+    # Triton 3.9 has only the kind that keeps the order.
+    kernels.concatenated[ONE](x, y, out, N=16, CAN_REORDER=not hasattr(tl, "atomic_load"))
     assert torch.equal(out, torch.cat([x, y]))
     kernels.split_to_scalars[ONE](x, out)
     assert out[:2].tolist() == [x[1], x[0]]

@@ -3,7 +3,7 @@
 from kernelwright.compiler.ir import Function, Module, Op, Pointer, TensorType, Value, walk
 from kernelwright.core.plan import ELEMENT_BYTES
 
-_WRITERS = {"tt.store", "tt.atomic_rmw", "tt.atomic_cas"}
+_WRITERS = {"tt.store", "tt.atomic_rmw", "tt.atomic_cas", "tt.atomic_store"}
 _TERMINATORS = {"scf.yield", "scf.condition"}
 # Pointers that come out of memory or of integers may point anywhere.
 _UNTRACED = {"tt.load", "tt.int_to_ptr", "tt.call", "tt.gather"}

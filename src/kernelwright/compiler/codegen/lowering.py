@@ -11,6 +11,7 @@ from typing import cast
 from kernelwright.compiler.codegen import elementwise
 from kernelwright.compiler.codegen.ahead import Loop
 from kernelwright.compiler.codegen.analysis import LAZY, LEAST_RUN, Facts
+from kernelwright.compiler.codegen.atomics import atomic_root
 from kernelwright.compiler.codegen.dot import write_transpose
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
 from kernelwright.compiler.codegen.layout import Layout
@@ -24,14 +25,15 @@ from kernelwright.compiler.codegen.nests import (
     combiner_name,
     write_nest,
 )
-from kernelwright.compiler.codegen.rounds import Atomic, Gather, Histogram, Map, Scan
+from kernelwright.compiler.codegen.rounds import Gather, Histogram, Map, Scan
 from kernelwright.compiler.codegen.scratch import Scratch
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg
 from kernelwright.compiler.codegen.values import Address, Buffer, storage_bytes
 from kernelwright.compiler.ir import Block, Op, Value, walk
 from kernelwright.core.errors import UnsupportedOpError
 
-EFFECTS = {"tt.store", "tt.atomic_rmw", "tt.atomic_cas", "tt.call", "tt.assert", "tt.print"}
+ATOMICS = {"tt.atomic_rmw", "tt.atomic_cas", "tt.atomic_load", "tt.atomic_store", "tt.atomic_poll"}
+EFFECTS = {"tt.store", "tt.call", "tt.assert", "tt.print", *ATOMICS}
 # A program is one thread: it has nobody to wait for. Assumptions are not used.
 NOTHING_TO_DO = {"gpu.barrier", "ttg.barrier", "llvm.intr.assume"}
 KEEP_ABOVE = 3
@@ -74,7 +76,7 @@ class Lowering:
         self.handlers: dict[str, Callable[[Op], None]] = {
             "tt.store": self._store, "tt.reduce": self._reduce, "tt.scan": self._scan,
             "tt.gather": self._gather, "tt.histogram": self._histogram, "tt.map_elementwise": self._map,
-            "tt.atomic_rmw": self._atomic, "tt.atomic_cas": self._atomic,
+            **dict.fromkeys(ATOMICS, self._atomic),
         }  # fmt: skip
 
     # --- blocks
@@ -525,10 +527,10 @@ class Lowering:
         self.e.buffers[-1].update(zip(op.results, results, strict=True))
 
     def _atomic(self, op: Op) -> None:
-        used = bool(op.result.uses)
-        shape = op.result.shape
+        used = bool(op.results and op.result.uses)
+        shape = op.operands[0].shape
         result = self.scratch.buffer(shape, element_name(op.result), max(0, len(shape) - 1)) if used else None
-        root = Atomic(op, result)
+        root = atomic_root(op, result)
         if not shape:
             self.e.forget()
             root.visit(self.e, (), {})

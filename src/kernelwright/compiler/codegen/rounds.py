@@ -1,18 +1,14 @@
-"""Roots that go element by element: scans, gathers from a tile, histograms, packed maps, atomics."""
+"""Roots that go element by element: scans, gathers from a tile, histograms, packed maps."""
 
 from dataclasses import dataclass, field
 from typing import cast
 
-from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
+from kernelwright.compiler.codegen.evaluate import Evaluator, element_name
 from kernelwright.compiler.codegen.nests import Nest, Offsets, PlainRoot
 from kernelwright.compiler.codegen.regions import apply, combine
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg, literal, llvm_type
-from kernelwright.compiler.codegen.tracing import RELEASE, atomic_kind
-from kernelwright.compiler.codegen.values import Address, Buffer, Index, Lane, storage_bytes
+from kernelwright.compiler.codegen.values import Buffer, Index, Lane, storage_bytes
 from kernelwright.compiler.ir import Op
-
-ATOMIC_KINDS = {"exch": "xchg"}
-ORDERS = {"relaxed": "monotonic", "acquire": "acquire", "release": "release", "acq_rel": "acq_rel"}
 
 
 @dataclass(eq=False)
@@ -143,64 +139,3 @@ class Map(PlainRoot):
         for buffer in self.results:
             for place in places:
                 e.memory.buffer_store(buffer, place, next(outcome))
-
-
-@dataclass(eq=False)
-class Atomic(PlainRoot):
-    """A `tt.atomic_rmw` or `tt.atomic_cas`, one element at a time; old values go to `result` if used."""
-
-    op: Op
-    result: Buffer | None
-
-    def visit(self, e: Evaluator, index: tuple[Index, ...], offsets: Offsets) -> None:
-        """Update one element where the mask holds."""
-        pointer = self._pointer(e, index)
-        is_swap = self.op.name == "tt.atomic_cas"
-        values = [e.reg(value, index) for value in self.op.operands[1 : 3 if is_swap else 2]]
-        mask = None if is_swap else e.mask(self.op, 2, index)
-        kind = atomic_kind(self.op)
-        # A compare-and-swap that fails releases nothing: that it did is noted behind it.
-        access = e.access(self.op, is_write=True, atomic=kind & ~RELEASE if is_swap else kind)
-        size = storage_bytes(values[0].element)
-        e.memory.check(pointer, size, mask, access)
-        after = e.f.new_block("atomic")
-        if mask is not None:
-            inside = e.f.new_block("update")
-            e.f.branch(mask, inside, after)
-            e.f.places[-1] = inside
-        if is_swap:
-            old, happened = self._swap(e, pointer, *values)
-            if kind & RELEASE:
-                e.memory.note_release(pointer, size, happened, access)
-        else:
-            old = self._update(e, pointer, values[0])
-        if self.result is not None:
-            e.memory.buffer_store(self.result, index, old)
-        e.f.jump(after)
-
-    def _pointer(self, e: Evaluator, index: tuple[Index, ...]) -> Reg:
-        chunk = e.chunk(self.op.operands[0], index)
-        return chunk.base if isinstance(chunk, Address) else cast(Reg, chunk)
-
-    def _order(self) -> str:
-        return ORDERS[str(self.op.attrs.get("sem", "acq_rel"))]
-
-    def _update(self, e: Evaluator, pointer: Reg, value: Reg) -> Reg:
-        kind = str(self.op.attrs["kind"])
-        text = f"atomicrmw {ATOMIC_KINDS.get(kind, kind)} ptr {pointer.text}, {value.typed} {self._order()}"
-        return e.f.emit(value.element, 0, text, e.f.depth)
-
-    def _swap(self, e: Evaluator, pointer: Reg, expected: Reg, value: Reg) -> tuple[Reg, Reg]:
-        """Return what memory held, and whether it was swapped."""
-        element = expected.element
-        if is_float(element):
-            whole = f"i{ELEMENT_BITS[element]}"
-            expected, value = e.k.bitcast(expected, whole, 0), e.k.bitcast(value, whole, 0)
-        order = self._order()
-        failure = {"release": "monotonic", "acq_rel": "acquire"}.get(order, order)
-        pair = e.f.new_name("pair")
-        e.f.line(f"{pair} = cmpxchg ptr {pointer.text}, {expected.typed}, {value.typed} {order} {failure}")
-        text = f"extractvalue {{ {expected.type}, i1 }} {pair}, 0"
-        old = e.f.emit(expected.element, 0, text, e.f.depth)
-        happened = e.f.emit("i1", 0, f"extractvalue {{ {expected.type}, i1 }} {pair}, 1", e.f.depth)
-        return e.k.bitcast(old, element, 0), happened

@@ -26,6 +26,10 @@ _ORDERS = {"acquire": ACQUIRE, "release": RELEASE, "acq_rel": ACQUIRE | RELEASE,
 def atomic_kind(op: Op) -> int:
     """Return the kind bits of an atomic op; one whose scope is a single program orders nothing between programs."""
     ordering = _ORDERS[str(op.attrs.get("sem", "acq_rel"))] if op.attrs.get("scope") != "cta" else 0
+    if op.name in ("tt.atomic_load", "tt.atomic_poll"):
+        return ATOMIC | READ | ordering
+    if op.name == "tt.atomic_store":
+        return ATOMIC | WRITE | ordering
     blind = op.attrs.get("kind") == "exch" and not op.result.uses
     return ATOMIC | WRITE | ordering | (0 if blind else READ)
 

@@ -17,7 +17,8 @@ what is worth a plainer name, is in this table:
     tt.atomic_rmw                     kind: "and" "or" "xor" "add" "fadd" "max" "min" "umax" "umin" "exch";
                                       sem: "relaxed" "acquire" "release" "acq_rel"; scope: "gpu" "cta" "sys";
                                       mask: bool
-    tt.atomic_cas                     sem, scope
+    tt.atomic_cas, _load, _store,     sem, scope
+    tt.atomic_poll
     tt.dot                            inputPrecision: "ieee" "tf32" ..., maxNumImpreciseAcc: int (default 0)
     tt.dot_scaled                     lhs, rhs: element kinds such as "e4m3"; fastMath; lhs_scale, rhs_scale: bool
     tt.reduce                         axis
@@ -55,6 +56,7 @@ _NOTHING_TO_READ = re.compile(r'[^{<="@]*')
 _LEADING_WORDS = {
     "arith.cmpi": ("predicate",), "arith.cmpf": ("predicate",),
     "tt.atomic_rmw": ("kind", "sem", "scope"), "tt.atomic_cas": ("sem", "scope"),
+    "tt.atomic_load": ("sem", "scope"), "tt.atomic_store": ("sem", "scope"), "tt.atomic_poll": ("sem", "scope"),
     "tt.get_program_id": ("axis",), "tt.get_num_programs": ("axis",), "scf.for": ("unsigned",),
 }  # fmt: skip
 
