@@ -217,6 +217,28 @@ def test_every_byte_float_widens_exactly_and_narrows_to_nearest(kind: tl.dtype) 
 
 
 @pytest.mark.parametrize("kind", TORCH_BYTE_FLOATS, ids=str)
+def test_numbers_beside_the_middle_of_two_byte_floats_go_to_the_nearer(kind: tl.dtype) -> None:
+    dtype = TORCH_BYTE_FLOATS[kind]
+    every = torch.arange(256, dtype=torch.int32).to(torch.uint8).view(dtype).float()
+    numbers = every[every.isfinite()].sort().values.double()
+    middles = ((numbers[1:] + numbers[:-1]) / 2).float()
+    beside = torch.cat(
+        [middles, middles.nextafter(torch.tensor(torch.inf)), middles.nextafter(-torch.tensor(torch.inf))]
+    )
+    x = torch.nn.functional.pad(beside, (0, 1024 - len(beside)))
+    bits = torch.empty(1024, dtype=torch.uint8)
+    kernels.as_bits[ONE](x, bits, N=1024, KIND=kind)
+    assert torch.equal(bits.view(dtype).float(), x.to(dtype).float())
+
+
+def test_small_numbers_keep_what_bf16_has_of_them() -> None:
+    x = (torch.randn(1024).double() * 2.0**-128).float()
+    out = torch.empty(1024, dtype=torch.bfloat16)
+    kernels.converted[ONE](x, out, N=1024, ROUNDING="rtne")
+    assert torch.equal(out.view(torch.int16), x.bfloat16().view(torch.int16))
+
+
+@pytest.mark.parametrize("kind", TORCH_BYTE_FLOATS, ids=str)
 def test_byte_floats_saturate_and_keep_nan(kind: tl.dtype) -> None:
     dtype = TORCH_BYTE_FLOATS[kind]
     x = torch.tensor([1e9, -1e9, float("inf"), float("nan")])

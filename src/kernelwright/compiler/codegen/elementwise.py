@@ -186,4 +186,4 @@ class Elementwise:
     def _float_cast(self, op: Op, value: Reg, element: str) -> Reg:
         if op.attrs.get("rounding") == "rtz":
             return self.k.toward_zero(value, element)
-        return self.k.cast_float(value, element)
+        return self.k.cast_float(value, element, flushes=all(use.name == "tt.dot" for use in op.result.uses))

@@ -66,8 +66,11 @@ class Floats(Lanes):
         """Return a narrow float as f32, others unchanged."""
         return self.cast_float(value, "f32") if value.element in NARROW_FLOATS else value
 
-    def cast_float(self, value: Reg, element: str) -> Reg:
-        """Return `value` as another float type, rounded to nearest even."""
+    def cast_float(self, value: Reg, element: str, flushes: bool = False) -> Reg:
+        """Return `value` as another float type, rounded to nearest even.
+
+        With `flushes` numbers too small to be normal may become zero, which is what bf16 dot products take them for.
+        """
         source = value.element
         if source == element:
             return value
@@ -81,7 +84,7 @@ class Floats(Lanes):
             return self.cast_float(self.cast_float(value, "f32"), element)
         if source == "bf16":
             return self.cast_float(self._from_bf16(value), element)
-        if element == "bf16" and not self.features.has_bf16_dot:
+        if element == "bf16" and not (flushes and self.features.has_bf16_dot):
             return self._to_bf16(value)
         if "f16" in (source, element) and not self._has_half():
             return self._soft_half(value, element)
@@ -157,16 +160,19 @@ class Floats(Lanes):
         return self.bitcast(self.op("or", self.select(special, top, scaled), sign), "f32", value.lanes)
 
     def _rounded_field(self, value: Reg, bias_gap: int, mantissa: int) -> Reg:
-        """Return exponent and mantissa bits of a smaller float type for a number that is not negative.
-
-        The product is exact unless it is subnormal in f32, where the hardware rounds at the same place.
-        """
+        """Return exponent and mantissa bits of a smaller float type for a number that is not negative."""
         drop = 23 - mantissa
-        scaled = self.op("fmul", value, self.constant("f32", 2.0**-bias_gap))
-        raw = self.bitcast(scaled, "i32", value.lanes)
+        raw = self.bitcast(value, "i32", value.lanes)
         tie = self.op("and", self.op("lshr", raw, self.constant("i32", drop)), self.constant("i32", 1))
         rounded = self.op("add", raw, self.op("add", tie, self.constant("i32", (1 << (drop - 1)) - 1)))
-        return self.op("lshr", rounded, self.constant("i32", drop))
+        normal = self.op("sub", self.op("lshr", rounded, self.constant("i32", drop)),
+                         self.constant("i32", bias_gap << mantissa))  # fmt: skip
+        # Below the smallest normal number the sum with a large one rounds, once, to whole smallest steps.
+        least = 2.0 ** (bias_gap - 126)
+        step = self.constant("f32", least * 2.0**drop)
+        whole = self.bitcast(self.op("fadd", value, step), "i32", value.lanes)
+        small = self.op("sub", whole, self.bitcast(step, "i32", 0))
+        return self.select(self.compare("fcmp olt", value, self.constant("f32", least)), small, normal)
 
     def _from_byte(self, value: Reg) -> Reg:
         kind = BYTE_FLOATS[value.element]

@@ -214,7 +214,7 @@ def convert_float(e: Evaluator, value: Reg, element: str) -> Reg:
     if value.element == element:
         return value
     if is_float(value.element):
-        return e.k.cast_float(value, element)
+        return e.k.cast_float(value, element, flushes=True)
     if is_float(element):
         return e.k.convert("sitofp", value, element)
     return e.k.convert("sext", value, element)
