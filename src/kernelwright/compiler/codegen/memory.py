@@ -9,6 +9,8 @@ from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Index,
 
 ZEROS_BYTES = 1024
 LINE_BYTES = 64
+# Narrower stores past the caches do not exist.
+LEAST_STREAMED_BYTES = 16
 MIN_GATHER_BYTES = 4
 
 
@@ -120,12 +122,17 @@ class Memory:
             loaded = self._plain_load(safe, element, lanes, size)
             return loaded if _is_zero(other) else self.k.select(mask, loaded, self.k.splat(other, lanes))
         self._check_run(start, size, mask, access)
-        other = self.k.splat(other, lanes)
-        vector = llvm_type(element, lanes)
-        name = f"llvm.masked.load.v{lanes}{_suffix(element)}.p0"
+        other = self._as_bits(self.k.splat(other, lanes))
+        vector = other.type
+        name = f"llvm.masked.load.v{lanes}{_suffix(other.element)}.p0"
         self.f.declare(name, f"declare {vector} @{name}(ptr, i32, <{lanes} x i1>, {vector})")
         text = f"call {vector} @{name}({start.typed}, i32 {size}, {mask.typed}, {other.typed})"
-        return self.f.emit(element, lanes, text, max(start.level, mask.level, other.level))
+        loaded = self.f.emit(other.element, lanes, text, max(start.level, mask.level, other.level))
+        return self.k.bitcast(loaded, element, lanes)
+
+    def _as_bits(self, value: Reg) -> Reg:
+        """Return half-width floats as integers: masked accesses of such floats may become calls that nobody defines."""
+        return self.k.bitcast(value, "i16", value.lanes) if value.element in ("f16", "bf16") else value
 
     def _plain_load(self, pointer: Reg, element: str, lanes: int, align: int) -> Reg:
         text = f"load {llvm_type(element, lanes)}, ptr {pointer.text}, align {align}"
@@ -166,7 +173,8 @@ class Memory:
                 mask = self._any(mask)
             self._store_guarded(address.base, value, mask, size, access)
             return
-        value = self.k.splat(value, lanes)
+        value = self._as_bits(self.k.splat(value, lanes))
+        element = value.element
         if isinstance(address.offset, Affine) and not address.base.lanes and address.offset.stride == 1:
             start = self.advance(address.base, address.offset.base, size)
             if mask is None or not mask.lanes:
@@ -188,9 +196,10 @@ class Memory:
     def _store_guarded(self, pointer: Reg, value: Reg, mask: Reg | None, size: int, access: Access) -> None:
         self.check(pointer, size * max(1, value.lanes), mask, access)
         text = f"store {value.typed}, ptr {pointer.text}, align {size}"
-        if access.streams and size * value.lanes == LINE_BYTES:
+        if access.streams and size * value.lanes >= LEAST_STREAMED_BYTES:
             self.f.globals["past caches"] = "!0 = !{i32 1}"
-            text = f"store {value.typed}, ptr {pointer.text}, align {LINE_BYTES}, !nontemporal !0"
+            align = min(LINE_BYTES, size * value.lanes)
+            text = f"store {value.typed}, ptr {pointer.text}, align {align}, !nontemporal !0"
         if mask is None:
             self.f.line(text)
             return
