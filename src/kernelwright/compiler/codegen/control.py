@@ -11,6 +11,7 @@ from typing import cast
 
 from kernelwright.compiler.codegen.ahead import Loop
 from kernelwright.compiler.codegen.analysis import LAZY
+from kernelwright.compiler.codegen.elements import Elements
 from kernelwright.compiler.codegen.evaluate import element_name
 from kernelwright.compiler.codegen.lowering import DEAR, Lowering
 from kernelwright.compiler.codegen.moves import Moves
@@ -39,6 +40,7 @@ class Control:
         self.low = lowering
         self.products = Products(lowering)
         Moves(lowering)
+        Elements(lowering)
         add_unscale(lowering)
         self.e = lowering.e
         self.f = lowering.e.f

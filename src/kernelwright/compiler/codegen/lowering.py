@@ -11,7 +11,6 @@ from typing import cast
 from kernelwright.compiler.codegen import elementwise
 from kernelwright.compiler.codegen.ahead import Loop
 from kernelwright.compiler.codegen.analysis import LAZY, LEAST_RUN, Facts
-from kernelwright.compiler.codegen.atomics import atomic_root
 from kernelwright.compiler.codegen.dot import write_transpose
 from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
 from kernelwright.compiler.codegen.layout import Layout
@@ -25,7 +24,6 @@ from kernelwright.compiler.codegen.nests import (
     combiner_name,
     write_nest,
 )
-from kernelwright.compiler.codegen.rounds import Gather, Histogram, Map, Scan
 from kernelwright.compiler.codegen.scratch import Scratch
 from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg
 from kernelwright.compiler.codegen.values import Address, Buffer, storage_bytes
@@ -73,11 +71,7 @@ class Lowering:
         self.loops: list[Loop] = []
         # Ops whose tensors other blocks of the function read: stored where they stand, if they cost something.
         self.shared: set[Op] = set()
-        self.handlers: dict[str, Callable[[Op], None]] = {
-            "tt.store": self._store, "tt.reduce": self._reduce, "tt.scan": self._scan,
-            "tt.gather": self._gather, "tt.histogram": self._histogram, "tt.map_elementwise": self._map,
-            **dict.fromkeys(ATOMICS, self._atomic),
-        }  # fmt: skip
+        self.handlers: dict[str, Callable[[Op], None]] = {"tt.store": self._store, "tt.reduce": self._reduce}
 
     # --- blocks
 
@@ -480,66 +474,7 @@ class Lowering:
             else:
                 self.e.buffers[-1][value] = buffer
 
-    # --- element by element
-
-    def _scan(self, op: Op) -> None:
-        axis = cast(int, op.attrs["axis"])
-        source = op.operands[0]
-        results = [self.scratch.buffer(v.shape, element_name(v), self.layout.lane(v)) for v in op.results]
-        lane = self.layout.lane(source)
-        if lane == axis:
-            lane = next((d for d in reversed(range(len(source.shape))) if d != axis and source.shape[d] > 1), axis)
-        self.write_rounds(source.shape, lane, axis, Scan(op, results), op)
-        self.e.buffers[-1].update(zip(op.results, results, strict=True))
-
-    def _gather(self, op: Op) -> None:
-        source, where = op.operands
-        self.require(source)
-        held = self.e.buffer_of(source)
-        if held is None:
-            raise AssertionError("a gathered tensor must lie in memory")
-        result = self.scratch.buffer(op.result.shape, element_name(op.result), len(op.result.shape) - 1)
-        root = Gather(op, held, result)
-        pending = Pending(where.shape, len(where.shape) - 1, [root], ops={op})
-        self.run(pending, [where])
-        self.e.buffers[-1][op.result] = result
-
-    def _histogram(self, op: Op) -> None:
-        result = self.scratch.buffer(op.result.shape, element_name(op.result), 0)
-        self.e.memory.clear(result)
-        shape = op.operands[0].shape
-        self.write_rounds(shape, len(shape) - 1, len(shape) - 1, Histogram(op, result), op)
-        self.e.buffers[-1][op.result] = result
-
-    def _map(self, op: Op) -> None:
-        results = [self.scratch.buffer(v.shape, element_name(v), self.layout.lane(v)) for v in op.results]
-        shape, pack = op.operands[0].shape, cast(int, op.attrs.get("pack", 1))
-        root = Map(op, results)
-        if pack == 1:
-            self.run(Pending(shape, self.layout.lane(op.results[0]), [root], ops={op}), list(op.operands))
-        else:
-            # The last dimension goes pack by pack.
-            for operand in op.operands:
-                self.require(operand)
-            packs = (*shape[:-1], shape[-1] // pack)
-            last = len(shape) - 1
-            write_nest(self.e, Nest(packs, last, 1, tuple(range(len(shape)))), [root])
-        self.e.buffers[-1].update(zip(op.results, results, strict=True))
-
-    def _atomic(self, op: Op) -> None:
-        used = bool(op.results and op.result.uses)
-        shape = op.operands[0].shape
-        result = self.scratch.buffer(shape, element_name(op.result), max(0, len(shape) - 1)) if used else None
-        root = atomic_root(op, result)
-        if not shape:
-            self.e.forget()
-            root.visit(self.e, (), {})
-            if result is not None:
-                self.e.scalars[op.result] = self.e.memory.buffer_load(result, ())
-            return
-        self.write_rounds(shape, len(shape) - 1, len(shape) - 1, root, op)
-        if result is not None:
-            self.e.buffers[-1][op.result] = result
+    # --- nests for ops that are written elsewhere
 
     def write_alone(self, root: Root, op: Op) -> None:
         """Write a nest over the first operand of `op` with `root` as what is done in it."""
