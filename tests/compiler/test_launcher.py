@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 
+from kernelwright.compiler import MemoryFault
 from kernelwright.compiler.launcher import LazyKernel, thread_count
 from kernelwright.core.errors import RequestError
 from tests.compiler import kernels
@@ -17,7 +18,7 @@ def add() -> LazyKernel:
 
 
 def variants(kernel: LazyKernel) -> set[bool]:
-    return {noalias for noalias, _ in kernel._kernels}
+    return {options.noalias for options in kernel._kernels}
 
 
 def test_tensors_and_numbers_are_passed(add: LazyKernel) -> None:
@@ -83,3 +84,15 @@ def test_a_kernel_compiled_before_a_fork_runs_in_the_child(add: LazyKernel) -> N
         add.launch((2, 1, 1), (x, x, fresh, 100))
         os._exit(0 if bool((fresh == 2).all()) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_launches_are_checked_when_asked(add: LazyKernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, out = torch.randn(100), torch.zeros(64)
+    monkeypatch.setenv("KERNELWRIGHT_CHECKED", "1")
+    add.launch((1, 1, 1), (x, x, out, 64))
+    assert torch.equal(out, x[:64] * 2)
+    with pytest.raises(MemoryFault, match=r"line \d+ of add .* argument 2"):
+        add.launch((2, 1, 1), (x, x, out, 100))
+    monkeypatch.setenv("KERNELWRIGHT_CHECKED", "yes")
+    with pytest.raises(RequestError, match="KERNELWRIGHT_CHECKED must be 0 or 1, got 'yes'"):
+        add.launch((1, 1, 1), (x, x, out, 64))

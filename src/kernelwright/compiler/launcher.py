@@ -8,7 +8,9 @@ from functools import cached_property
 from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
+from kernelwright.compiler.faults import MemoryRange
 from kernelwright.compiler.kernel import NativeKernel
+from kernelwright.compiler.options import CompileOptions
 from kernelwright.core.errors import RequestError
 
 # What a launch writes at least to be written past the caches: half of a last-level cache of 32 MiB, whose
@@ -26,18 +28,19 @@ class _Place(NamedTuple):
 
 
 class LazyKernel:
-    """A kernel as Triton IR; it is compiled when first launched, apart for overlapping and for very large arguments."""
+    """A kernel as Triton IR; it is compiled when first launched, for each way of launching apart."""
 
     def __init__(self, ttir: str) -> None:
         self._ttir = ttir
-        self._kernels: dict[tuple[bool, bool], NativeKernel] = {}
+        self._kernels: dict[CompileOptions, NativeKernel] = {}
         self._lock = threading.Lock()
 
     def launch(self, grid: tuple[int, int, int], args: Sequence[Any]) -> None:
         """Run the grid on the CPU and wait.
 
         `args` are the IR function's: numbers, None for a null pointer, or tensors (anything with `data_ptr`).
-        `thread_count()` threads take part. Raises RequestError for a tensor that is not on the CPU.
+        `thread_count()` threads take part. Raises RequestError for a tensor that is not on the CPU, and, if
+        `is_checked()`, MemoryFault for an access outside of the tensors' storages.
         """
         values: list[Any] = []
         places: list[_Place | None] = []
@@ -47,9 +50,14 @@ class LazyKernel:
                 places.append(_storage(number, arg))
             else:
                 values.append(0 if arg is None else arg)
+        if is_checked():
+            ranges = [_range(place) for place in places if place is not None]
+            self._compiled(CompileOptions(checked=True, heard=True)).launch(grid, values, thread_count(), ranges)
+            return
         noalias = self._disjoint(places)
         streaming = noalias and self._streams(grid, values, places)
-        self._compiled(noalias, streaming).launch(grid, values, thread_count())
+        options = CompileOptions(noalias=noalias, heard=True, streaming=streaming)
+        self._compiled(options).launch(grid, values, thread_count())
 
     def _streams(self, grid: tuple[int, int, int], values: list[Any], places: list[_Place | None]) -> bool:
         """Return whether the launch writes more than caches hold, to tensors that start at cache lines."""
@@ -91,18 +99,27 @@ class LazyKernel:
 
         return read_module(self._ttir)
 
-    def _compiled(self, noalias: bool, streaming: bool) -> NativeKernel:
-        key = (noalias, streaming)
-        known = self._kernels.get(key)
+    def _compiled(self, options: CompileOptions) -> NativeKernel:
+        known = self._kernels.get(options)
         if known is not None:
             return known
-        from kernelwright.compiler import CompileOptions, compile_ttir  # noqa: PLC0415  # triton imports us while it loads
+        from kernelwright.compiler import compile_ttir  # noqa: PLC0415  # triton imports us while it loads
 
         with self._lock:
-            if key not in self._kernels:
-                options = CompileOptions(noalias=noalias, heard=True, streaming=streaming)
-                self._kernels[key] = compile_ttir(self._ttir, options)
-            return self._kernels[key]
+            if options not in self._kernels:
+                self._kernels[options] = compile_ttir(self._ttir, options)
+            return self._kernels[options]
+
+
+def is_checked() -> bool:
+    """Return whether launches check every access against their tensors: KERNELWRIGHT_CHECKED is 1.
+
+    Raises RequestError when the variable is something else than 0 or 1.
+    """
+    text = os.environ.get("KERNELWRIGHT_CHECKED", "0")
+    if text not in ("0", "1", ""):
+        raise RequestError(f"KERNELWRIGHT_CHECKED must be 0 or 1, got '{text}'")
+    return text == "1"
 
 
 def thread_count() -> int:
@@ -117,6 +134,10 @@ def thread_count() -> int:
         return int(text)
     torch = sys.modules.get("torch")
     return int(torch.get_num_threads()) if torch is not None else os.cpu_count() or 1
+
+
+def _range(place: _Place) -> MemoryRange:
+    return MemoryRange(place.start, place.end - place.start, writable=True, name=f"argument {place.number}")
 
 
 def _address(number: int, tensor: Any) -> int:
