@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: PLR0917
 def extend_attention_fwd(
     q_extend,
     k_extend,

@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: PLR0917
 import triton
 import triton.language as tl
 

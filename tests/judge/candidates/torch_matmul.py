@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: RET504
+# ruff: noqa: PLR0917, RET504
 import torch
 
 
