@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: SIM108
+# ruff: noqa: PLR0917, SIM108
 # Kernels are a language of their own: their parameters are tensors by convention, not by annotation.
 """Ordinary Triton kernels, written as a user would write them."""
 

@@ -1,6 +1,6 @@
 """Kernels with sizes and orientations as parameters, for the property tests of generated code."""
 
-# ruff: noqa: SIM108
+# ruff: noqa: PLR0917, SIM108
 # mypy: ignore-errors
 
 import triton

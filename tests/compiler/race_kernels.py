@@ -1,3 +1,4 @@
+# ruff: noqa: PLR0917
 # mypy: ignore-errors
 # Kernels are a language of their own: their parameters are tensors by convention, not by annotation.
 """Triton kernels whose programs meet in memory: ordered ones, and ones that race."""
