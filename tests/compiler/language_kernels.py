@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# ruff: noqa: PLR0917, SIM108
+# ruff: noqa: PLR0917
 # Kernels are a language of their own: their parameters are tensors by convention, not by annotation.
 """Kernels that use one part of the language each."""
 
