@@ -4,7 +4,7 @@ A tensor falls into aligned groups along the dimension. `run` is the largest gro
 are first, first + 1, ...; `same` the largest whose elements are equal; `factor` a power of two that divides the first
 element of every run; for pointers all three are in elements from the start of the argument. So `offsets % n` stays a
 run where n is a multiple of the vector, which is how ordinary kernels keep their tiles inside a matrix. Triton's own
-analysis of axes has the same three figures.
+analysis of axes has the same three figures, and makes the same assumption: what is divided is not negative.
 """
 
 from dataclasses import dataclass
