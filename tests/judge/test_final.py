@@ -11,12 +11,11 @@ from kernelwright.core.problem import Suite
 from kernelwright.judge import CandidateJudge
 from kernelwright.judge.baseline_tuning import tune_reference
 from kernelwright.judge.comparison import judge_final
-from kernelwright.problems import load_problem
+from kernelwright.problems.extend_attention import PROBLEM
 from kernelwright.sandbox import CaptureService
 from tests.judge.conftest import SECRET
 
 NAMES = ("cold-mla", "hit-scaled", "hidden-chunked")
-PROBLEM = load_problem("extend-attention")
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +32,9 @@ def small_judge() -> Iterator[CandidateJudge]:
 def test_tuning_and_the_final_figures(small_judge: CandidateJudge) -> None:
     lines: list[str] = []
     tuned = tune_reference(small_judge, PROBLEM, SECRET, 2, 5, lines.append)
-    assert tuned.evaluations == 2
+    assert tuned is not None and tuned.evaluations == 2
     assert lines == ["tuned reference: 1 of 2", "tuned reference: 2 of 2"]
-    assert set(tuned.configs) == {PROBLEM.baselines.tuning_key(w) for w in small_judge.workloads}
+    assert set(tuned.configs) == {PROBLEM.baselines.tuning.key(w) for w in small_judge.workloads}
     assert "EXIT_EMPTY_TILES = True" in tuned.source
 
     candidate = Candidate(PROBLEM.baselines.reference())

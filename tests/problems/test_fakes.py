@@ -8,6 +8,7 @@ import torch
 
 from kernelwright.core.problem import Workload
 from kernelwright.problems.contract import ErrorReport, Inputs, Value
+from kernelwright.problems.extend_attention.gates import check_output
 from kernelwright.problems.extend_attention.oracle import attend, requests_of
 from tests.problems.workloads import PROBLEM, smoke
 
@@ -144,7 +145,7 @@ FAKES: dict[str, tuple[Fake, Callable[[dict[str, object]], bool]]] = {
 def _report(workload: Workload, seed: int, answer: Fake) -> ErrorReport:
     inputs = PROBLEM.make_inputs(workload, seed, None, 14)
     got = answer(inputs).to(inputs.tensor("o_extend").dtype)
-    return PROBLEM.check({"o_extend": got}, inputs, attend(inputs), None)
+    return check_output({"o_extend": got}, inputs, attend(inputs))
 
 
 @pytest.mark.parametrize("name", FAKES)
@@ -174,9 +175,9 @@ def test_the_first_wrong_place_is_named() -> None:
     got = expected.clone()
     # Requests have 131, 1, 0, 5, 1 and 3 rows: row 134 is row 2 of request 3.
     got[134, 3, 17] += 3.0
-    report = PROBLEM.check({"o_extend": got}, inputs, expected, None)
+    report = check_output({"o_extend": got}, inputs, expected)
     assert report.wrong is not None
-    assert (report.wrong.request, report.wrong.head, report.wrong.row, report.wrong.column) == (3, 3, 2, 17)
+    assert report.wrong.place == (("request", 3), ("head", 3), ("row", 2), ("column", 17))
     assert "request 3, head 3, row 2, column 17" in report.reason
 
 
@@ -184,9 +185,9 @@ def test_the_gate_follows_the_baselines_own_error_and_never_passes_the_absolute_
     inputs = PROBLEM.make_inputs(SMOKE[6], 1, None, 0)
     expected = attend(inputs)
     outputs = {"o_extend": (expected * 1.008)}
-    assert PROBLEM.check(outputs, inputs, expected, None).passed
-    assert PROBLEM.check(outputs, inputs, expected, 0.01).rel_l2_gate == 1e-2
-    tight = PROBLEM.check(outputs, inputs, expected, 1e-3)
+    assert check_output(outputs, inputs, expected).passed
+    assert check_output(outputs, inputs, expected, 0.01).rel_l2_gate == 1e-2
+    tight = check_output(outputs, inputs, expected, 1e-3)
     assert tight.rel_l2_gate == pytest.approx(6e-3) and not tight.passed
 
 
@@ -194,6 +195,6 @@ def test_bytes_of_an_output_are_read_as_its_dtype() -> None:
     inputs = PROBLEM.make_inputs(SMOKE[0], 1, None, 0)
     expected = attend(inputs)
     raw = expected.to(torch.bfloat16).view(torch.int16).numpy().tobytes()
-    assert PROBLEM.check({"o_extend": raw}, inputs, expected, None).passed
+    assert check_output({"o_extend": raw}, inputs, expected).passed
     with pytest.raises(ValueError, match="bytes"):
-        PROBLEM.check({"o_extend": raw[:-2]}, inputs, expected, None)
+        check_output({"o_extend": raw[:-2]}, inputs, expected)

@@ -8,6 +8,7 @@ import torch
 from kernelwright.core.problem import Workload
 from kernelwright.problems.contract import Inputs
 from kernelwright.problems.extend_attention import metamorphic
+from kernelwright.problems.extend_attention.oracle import attend
 from tests.problems.workloads import PROBLEM, TINY, smoke, tiny
 
 WORKLOADS = [*(w for w in smoke() if w.name != "hit-fp8"), *(tiny(name) for name in TINY)]
@@ -20,24 +21,24 @@ def _inputs(workload: Workload) -> Inputs:
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=IDS)
 def test_moving_slots_changes_nothing(workload: Workload) -> None:
-    assert metamorphic.check_slots(PROBLEM.oracle, _inputs(workload), 1) < 1e-12
+    assert metamorphic.check_slots(attend, _inputs(workload), 1) < 1e-12
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=IDS)
 def test_reordering_heads_reorders_the_output(workload: Workload) -> None:
-    assert metamorphic.check_heads(PROBLEM.oracle, _inputs(workload), 1) < 1e-12
+    assert metamorphic.check_heads(attend, _inputs(workload), 1) < 1e-12
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=IDS)
 def test_reordering_requests_reorders_the_output(workload: Workload) -> None:
-    assert metamorphic.check_requests(PROBLEM.oracle, _inputs(workload), 2) < 1e-12
+    assert metamorphic.check_requests(attend, _inputs(workload), 2) < 1e-12
 
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=IDS)
 def test_two_chunks_equal_one(workload: Workload) -> None:
     inputs = _inputs(workload)
     if metamorphic.can_split(inputs):
-        assert metamorphic.check_chunks(PROBLEM.oracle, inputs) < 1e-12
+        assert metamorphic.check_chunks(attend, inputs) < 1e-12
     else:
         shape = workload.params
         reasons = ("causal", "tree", "k_scale", "pool_dtype")
@@ -51,18 +52,18 @@ def test_most_smoke_workloads_can_be_split() -> None:
 def _slot_zero_first(inputs: Inputs) -> torch.Tensor:
     """Return attention by a runner that believes that indices are sorted."""
     slots = inputs.tensor("kv_indices").sort().values
-    return PROBLEM.oracle(replace(inputs, values={**inputs.values, "kv_indices": slots}))
+    return attend(replace(inputs, values={**inputs.values, "kv_indices": slots}))
 
 
 def _head_zero_keys(inputs: Inputs) -> torch.Tensor:
     """Return attention by a runner that reads KV head 0 for all."""
     names = ("k_extend", "k_buffer")
     wrong = {n: inputs.tensor(n)[:, :1].expand_as(inputs.tensor(n)).contiguous() for n in names}
-    return PROBLEM.oracle(replace(inputs, values={**inputs.values, **wrong}))
+    return attend(replace(inputs, values={**inputs.values, **wrong}))
 
 
 def _first_request_only(inputs: Inputs) -> torch.Tensor:
-    out = PROBLEM.oracle(inputs)
+    out = attend(inputs)
     out[int(inputs.tensor("qo_indptr")[1]) :] = 0
     return out
 

@@ -19,8 +19,9 @@ from tests.problems.workloads import PROBLEM, smoke
 
 _CHILD = """
 import dataclasses, importlib.util, json, sys
-from kernelwright.problems import load_problem
-problem = load_problem("extend-attention")
+from kernelwright.problems.extend_attention import PROBLEM as problem
+from kernelwright.problems.extend_attention.gates import check_output
+from kernelwright.problems.extend_attention.oracle import attend
 spec = importlib.util.spec_from_file_location("candidate", sys.argv[1])
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
@@ -30,9 +31,9 @@ for workload in problem.suite("smoke", 20260501).workloads:
     if params.get("pool_dtype", "bf16") == "bf16":
         params["pool_dtype"] = "f16"
     inputs = problem.make_inputs(dataclasses.replace(workload, params=params), 3)
-    expected = problem.oracle(inputs)
+    expected = attend(inputs)
     module.extend_attention_fwd(*inputs.values.values())
-    report = problem.check({"o_extend": inputs.tensor("o_extend")}, inputs, expected, None)
+    report = check_output({"o_extend": inputs.tensor("o_extend")}, inputs, expected)
     found[workload.name] = [report.passed, report.rel_l2, report.reason]
 print(json.dumps(found))
 """
@@ -57,8 +58,8 @@ def reference_errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tupl
 
 @pytest.fixture(scope="module")
 def tuned_errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[bool, float, str]]:
-    configs = {PROBLEM.baselines.tuning_key(w): TileConfig(16, 64) for w in smoke()}
-    return _interpreted(PROBLEM.baselines.tuned_reference(configs), tmp_path_factory.mktemp("tuned"))
+    configs = {PROBLEM.baselines.tuning.key(w): TileConfig(16, 64) for w in smoke()}
+    return _interpreted(PROBLEM.baselines.tuning.source(configs), tmp_path_factory.mktemp("tuned"))
 
 
 @pytest.mark.parametrize("workload", smoke(), ids=lambda w: w.name)
@@ -80,8 +81,8 @@ def test_the_tuned_reference_agrees_with_float64(
 
 
 def test_sources_are_candidate_files() -> None:
-    configs = {PROBLEM.baselines.tuning_key(w): TileConfig(64, 64) for w in smoke()}
-    for source in (PROBLEM.baselines.reference(), PROBLEM.baselines.tuned_reference(configs)):
+    configs = {PROBLEM.baselines.tuning.key(w): TileConfig(64, 64) for w in smoke()}
+    for source in (PROBLEM.baselines.reference(), PROBLEM.baselines.tuning.source(configs)):
         tree = ast.parse(source)
         roots = {
             (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
@@ -94,12 +95,12 @@ def test_sources_are_candidate_files() -> None:
 
 def test_a_wrong_tuning_key_is_refused() -> None:
     with pytest.raises(RequestError, match="regime/Dqk"):
-        PROBLEM.baselines.tuned_reference({"verify": TileConfig(16, 16)})
+        PROBLEM.baselines.tuning.source({"verify": TileConfig(16, 16)})
 
 
 def test_the_tuning_space_has_the_references_own_tiles_where_requests_fill_them() -> None:
     cold = next(w for w in PROBLEM.suite("cpu", 0).workloads if w.name == "cold-8b")
-    space = PROBLEM.baselines.tuning_space(cold, has_warps=False)
+    space = PROBLEM.baselines.tuning.space(cold, has_warps=False)
     assert TileConfig(64, 128) in space
     assert len(set(space)) == len(space) >= 12
-    assert len(PROBLEM.baselines.tuning_space(cold, has_warps=True)) == 6 * len(space)
+    assert len(PROBLEM.baselines.tuning.space(cold, has_warps=True)) == 6 * len(space)

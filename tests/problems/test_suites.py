@@ -160,7 +160,7 @@ def test_the_figure_without_ragged_keeps_most_workloads() -> None:
 @pytest.mark.parametrize("suite", SUITES)
 def test_the_tuned_reference_tells_regimes_apart_as_the_suite_does_where_shapes_allow(suite: str) -> None:
     for workload in _suite(suite).workloads:
-        regime, width = PROBLEM.baselines.tuning_key(workload).split("/")
+        regime, width = PROBLEM.baselines.tuning.key(workload).split("/")
         assert int(width) == parse_shape(workload).qk_width
         if suite == "cpu":
             assert regime == workload.regime, workload.name

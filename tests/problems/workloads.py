@@ -1,9 +1,9 @@
 """Tiny workloads, one a feature."""
 
 from kernelwright.core.problem import Workload
-from kernelwright.problems import load_problem
+from kernelwright.problems.extend_attention import PROBLEM
 
-PROBLEM = load_problem("extend-attention")
+__all__ = ["PROBLEM", "smoke", "tiny"]
 SECRET = 20260501
 
 _PLAIN: dict[str, object] = {

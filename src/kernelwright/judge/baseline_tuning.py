@@ -14,7 +14,7 @@ from kernelwright.core.problem import Workload
 from kernelwright.judge.cases import CaseMaker
 from kernelwright.judge.course import Progress, put_cases
 from kernelwright.judge.judgement import CandidateJudge
-from kernelwright.problems.contract import LoadedProblem, TileConfig
+from kernelwright.problems.contract import LoadedProblem, TileConfig, Tuning
 
 _CALLS = 3
 # Rounds kept for timing the best configurations of each key again, when the budget allows.
@@ -55,12 +55,12 @@ class _Tuning:
     """Tuning at work: the judge with its chip, the problem, and the inputs on the chip."""
 
     judge: CandidateJudge
-    problem: LoadedProblem
+    tuning: Tuning
     inputs: tuple[str, ...]
 
     def captured(self, table: Table) -> tuple[LaunchPlan, ...]:
         """Return the plans of the tuned reference with this table."""
-        return self.judge.plans_of(self.problem.baselines.tuned_reference(table))
+        return self.judge.plans_of(self.tuning.source(table))
 
     def compiled(self, plans: Sequence[LaunchPlan]) -> list[bool]:
         """Return for each workload whether its plan compiles."""
@@ -94,16 +94,21 @@ class _Tuning:
 
 def tune_reference(
     judge: CandidateJudge, problem: LoadedProblem, secret: int, evaluations: int, seed: int, progress: Progress
-) -> TunedBaseline:
-    """Return the reference with an exit for empty tiles and the fastest tiles for each key of its table.
+) -> TunedBaseline | None:
+    """Return the reference with its known weakness removed and the fastest tiles for each key of its table.
 
-    One evaluation times one table on all workloads: one configuration for each key at once. With fewer
+    Where the problem brings an autotuned reference instead, that one, at no evaluation; None where it has neither. One
+    evaluation times one table on all workloads: one configuration for each key at once. With fewer
     evaluations than configurations, a sample drawn with `seed` is tried; with more, the best of each key are
     timed again. Raises RequestError without evaluations.
     """
     if evaluations < 1:
         raise RequestError(f"tuning the reference needs at least 1 evaluation, got {evaluations}")
-    keys = _keys(problem, judge.workloads, evaluations, seed)
+    tuning = problem.baselines.tuning
+    if tuning is None:
+        source = problem.baselines.autotuned()
+        return None if source is None else TunedBaseline(source, {}, 0)
+    keys = _keys(tuning, judge.workloads, evaluations, seed)
     needed = max(len(key.to_try) for key in keys.values()) + _AGAIN
     maker = CaseMaker(problem, judge.workloads, secret, seed, with_answers=False)
     try:
@@ -111,12 +116,11 @@ def tune_reference(
     finally:
         maker.close()
     put_cases(judge.station().session, cases)
-    tuning = _Tuning(judge, problem, tuple(case.key for case in cases))
     spent = min(evaluations, needed)
-    _search(tuning, keys, spent, progress)
+    _search(_Tuning(judge, tuning, tuple(case.key for case in cases)), keys, spent, progress)
     chosen = {name: key.best() for name, key in keys.items()}
     words = {name: _words(config) for name, config in chosen.items()}
-    return TunedBaseline(problem.baselines.tuned_reference(chosen), words, spent)
+    return TunedBaseline(tuning.source(chosen), words, spent)
 
 
 def _search(tuning: _Tuning, keys: Mapping[str, _Key], evaluations: int, progress: Progress) -> None:
@@ -135,16 +139,16 @@ def _search(tuning: _Tuning, keys: Mapping[str, _Key], evaluations: int, progres
             tuning.note_times(keys, now, plans, runs)
 
 
-def _keys(problem: LoadedProblem, workloads: Sequence[Workload], evaluations: int, seed: int) -> dict[str, _Key]:
+def _keys(tuning: Tuning, workloads: Sequence[Workload], evaluations: int, seed: int) -> dict[str, _Key]:
     keys: dict[str, _Key] = {}
     for index, workload in enumerate(workloads):
-        name = problem.baselines.tuning_key(workload)
+        name = tuning.key(workload)
         if name in keys:
             keys[name].workloads.append(index)
             known = keys[name].to_try
-            known += [c for c in problem.baselines.tuning_space(workload, has_warps=False) if c not in known]
+            known += [c for c in tuning.space(workload, has_warps=False) if c not in known]
         else:
-            keys[name] = _Key([index], list(problem.baselines.tuning_space(workload, has_warps=False)))
+            keys[name] = _Key([index], list(tuning.space(workload, has_warps=False)))
     rng = random.Random(seed)
     for key in keys.values():
         if len(key.to_try) > evaluations:

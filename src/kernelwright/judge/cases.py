@@ -5,14 +5,9 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import torch
-
 from kernelwright.core.problem import Workload
 from kernelwright.judge.seeds import derive_seed
-from kernelwright.problems.contract import Inputs, LoadedProblem
-
-# Queries per workload that are aimed at one key each.
-NEEDLES = 12
+from kernelwright.problems.contract import Answers, Inputs, LoadedProblem
 
 
 @dataclass(frozen=True)
@@ -23,14 +18,11 @@ class Case:
     key: str
     seed: int
     inputs: Inputs
-    expected: torch.Tensor
+    expected: Answers
 
 
 class CaseMaker:
-    """Makes the cases of one judgement in a thread of its own, in order.
-
-    Logits have several spreads in every case, and each head meets another spread with another seed.
-    """
+    """Makes the cases of one judgement in a thread of its own, in order."""
 
     def __init__(
         self, problem: LoadedProblem, workloads: Sequence[Workload], secret: int, seed: int, with_answers: bool = True
@@ -47,8 +39,8 @@ class CaseMaker:
     def _make(self, problem: LoadedProblem, workload: Workload, seed: int) -> Case | None:
         if self._stop.is_set():
             return None
-        inputs = problem.make_inputs(workload, seed, None, NEEDLES)
-        expected = problem.oracle(inputs) if self._with_answers else torch.empty(0)
+        inputs = problem.make_inputs(workload, seed)
+        expected = problem.oracle(inputs) if self._with_answers else {}
         return Case(workload, f"{workload.name}/{'hidden' if workload.hidden else 'public'}", seed, inputs, expected)
 
     def cases(self) -> tuple[Case, ...]:

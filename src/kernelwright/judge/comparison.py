@@ -40,7 +40,7 @@ def judge_final(
         progress("against the tuned reference")
         against_tuned = compare_plans(judge, problem, "tuned reference", judge.plans_of(tuned.source), judged)
     against_library = None
-    if with_library:
+    if with_library and problem.baselines.has_library:
         progress("against the library")
         against_library = compare_library(judge, problem, judged, progress)
     return FinalFigures(judged.verdict, against_tuned, against_library)
@@ -73,7 +73,7 @@ def compare_library(judge: CandidateJudge, problem: LoadedProblem, judged: Judge
     The library runs in a process of its own, with the same threads and cores, idle while the candidate runs.
     """
     pairs, notes, schedule = [], [], abba_schedule(DECIDING_BLOCKS)
-    with LibraryProcess(problem.name) as library:
+    with LibraryProcess(problem.address) as library:
         for number, (plan, case) in enumerate(zip(judged.plans, judged.cases, strict=True)):
             progress(f"library: {number + 1} of {len(judged.cases)}")
             notes.append(library.prepare(case.workload, case.seed))

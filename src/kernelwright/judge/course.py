@@ -21,11 +21,11 @@ Plans = tuple[LaunchPlan, ...]
 
 @dataclass(frozen=True)
 class Baseline:
-    """What candidates are timed against: its plans, and its own error, workload by workload."""
+    """What candidates are timed against: its plans, and what its own answers were like, workload by workload."""
 
     name: str
     plans: Plans
-    errors: tuple[float, ...]
+    errors: tuple[ErrorReport, ...]
 
 
 @dataclass(frozen=True)

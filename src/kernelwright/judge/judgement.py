@@ -164,7 +164,7 @@ class CandidateJudge:
             put_cases(station.session, cases)
             plans = stages.choose_options(station, plans, cases)
             for plan, case in zip(plans, cases, strict=True):
-                errors.append(stages.check_answers(station, plan, case, self._problem, None).rel_l2)
+                errors.append(stages.check_answers(station, plan, case, self._problem, None))
                 station.session.drop(case.key)
         except stages.FirstFailure as failure:
             name = failure.workload.name if failure.workload else "every workload"
@@ -176,7 +176,7 @@ class CandidateJudge:
     def _require_calls(self) -> None:
         """Make sure that the arguments which host code may see are known; they do not depend on seeds."""
         if not self._calls:
-            self._calls = tuple(self._problem.make_inputs(w, 0, None, 0).arguments() for w in self._workloads)
+            self._calls = tuple(self._problem.make_inputs(w, 0).arguments() for w in self._workloads)
 
     def _judged(self, candidate: Candidate, seed: int, progress: Progress, timed: bool) -> Judged:
         watch = stages.Stopwatch(self._limits)

@@ -13,7 +13,6 @@ from kernelwright.chips.cpu.rotation import copies_to_rotate
 from kernelwright.core.codec import from_json
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.problem import Workload
-from kernelwright.judge.cases import NEEDLES
 from kernelwright.problems import load_problem
 from kernelwright.problems.contract import Inputs, LibraryWay, LoadedProblem
 
@@ -24,7 +23,7 @@ class Caller:
     """The ways to call the library on the copies of one workload's inputs, which take turns."""
 
     def __init__(self, problem: LoadedProblem, workload: Workload, seed: int, host: Host) -> None:
-        inputs = problem.make_inputs(workload, seed, None, NEEDLES)
+        inputs = problem.make_inputs(workload, seed)
         size = sum(array.nbytes for array in inputs.arrays().values())
         sets = [inputs] + [_clone(inputs) for _ in range(copies_to_rotate(size, host.llc_bytes) - 1)]
         self._ways: list[tuple[LibraryWay, ...]] = [problem.baselines.library(one) for one in sets]

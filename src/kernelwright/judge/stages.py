@@ -131,18 +131,18 @@ def run_checked(station: Station, plan: LaunchPlan, case: Case) -> None:
 
 
 def check_answers(
-    station: Station, plan: LaunchPlan, case: Case, problem: LoadedProblem, baseline_error: float | None
+    station: Station, plan: LaunchPlan, case: Case, problem: LoadedProblem, baseline: ErrorReport | None
 ) -> ErrorReport:
     """Return the larger error of two runs, with NaN and with garbage in outputs and scratch."""
     reports = []
     for poison in (NAN_POISON, GARBAGE_POISON):
         execution = require(station.session.run(plan, case.key, False, poison, station.limits.launch_s), case.workload)
-        missing = [name for name in case.inputs.outputs if name not in execution.outputs]
+        missing = [name for name in case.inputs.answers if name not in execution.outputs]
         if missing and case.inputs.tensor(missing[0]).numel():
             reason = f"output '{missing[0]}' must be written, no launch has it as an argument"
             raise FirstFailure(Fault("incorrect", reason), case.workload)
-        outputs = {name: execution.outputs.get(name, b"") for name in case.inputs.outputs}
-        report = problem.check(outputs, case.inputs, case.expected, baseline_error)
+        outputs = {name: execution.outputs.get(name, b"") for name in case.inputs.answers}
+        report = problem.check(outputs, case.inputs, case.expected, baseline)
         if not report.passed:
             raise FirstFailure(_wrong_answer(report), case.workload)
         reports.append(report)
@@ -152,9 +152,12 @@ def check_answers(
 def _wrong_answer(report: ErrorReport) -> Fault:
     facts: dict[str, object] = {"rel_l2": report.rel_l2, "rel_l2_gate": report.rel_l2_gate}
     if report.wrong is not None:
-        wrong = report.wrong
-        facts |= {"request": wrong.request, "head": wrong.head, "row": wrong.row, "column": wrong.column}
-        facts |= {"expected": wrong.expected, "got": wrong.got}
+        facts |= {"output": report.wrong.output, **dict(report.wrong.place)}
+        facts |= {"expected": report.wrong.expected, "got": report.wrong.got}
+    if report.by_spread:
+        facts["rel_l2_by_spread"] = dict(report.by_spread)
+    if len(report.by_output) > 1:
+        facts["rel_l2_by_output"] = dict(report.by_output)
     return Fault("incorrect", report.reason, facts)
 
 
@@ -185,13 +188,13 @@ def check_witnesses(
     plans: Sequence[LaunchPlan],
     cases: Sequence[Case],
     problem: LoadedProblem,
-    baseline_errors: Sequence[float],
+    baselines: Sequence[ErrorReport],
 ) -> None:
     """Raise FirstFailure unless timed calls, one drawn at random for each workload, gave right answers as well."""
-    for plan, case, error in zip(plans, cases, baseline_errors, strict=True):
+    for plan, case, baseline in zip(plans, cases, baselines, strict=True):
         found = station.session.witness(plan, case.key)
-        outputs = {name: found.get(name, b"") for name in case.inputs.outputs}
-        report = problem.check(outputs, case.inputs, case.expected, error)
+        outputs = {name: found.get(name, b"") for name in case.inputs.answers}
+        report = problem.check(outputs, case.inputs, case.expected, baseline)
         if not report.passed:
             reason = f"timed calls must give the answers of checked calls: {report.reason}"
             raise FirstFailure(Fault("incorrect", reason), case.workload)

@@ -1,12 +1,11 @@
-"""What a folder of a problem must provide, and the records that pass through it.
+"""What a problem must provide, and the records that pass through it.
 
-A folder holds `problem.toml`, `README.md`, `reference.py`, `inputs.py`, `oracle.py` and suites as
-TOML; its package exports `PROBLEM`, an object that meets `LoadedProblem`, and is registered in the
-entry point group `kernelwright.problems`.
+Most problems are a folder that `general.GeneralProblem` reads; a package that exports `PROBLEM`, an object
+that meets `LoadedProblem`, and is registered in the entry point group `kernelwright.problems`, may do all by itself.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -15,6 +14,8 @@ from kernelwright.core.problem import Argument, Brief, Suite, TensorShape, Workl
 from kernelwright.core.work import Bound, Peaks, Work
 
 Value = torch.Tensor | int | float | bool | None
+# Answers in float64 by output.
+Answers = Mapping[str, torch.Tensor]
 
 DTYPE_NAMES: dict[torch.dtype, str] = {
     torch.bfloat16: "bf16", torch.float16: "f16", torch.float32: "f32", torch.float64: "f64",
@@ -27,14 +28,22 @@ DTYPE_NAMES: dict[torch.dtype, str] = {
 class Inputs:
     """Arguments of one call of the entry function, in its order.
 
-    `outputs` are written by the call and hold NaN before it; `plan_inputs` are the tensors whose
-    contents host code may read.
+    `outputs` are written by the call and hold NaN before it; `updated` ones are outputs too, but the call
+    finds contents in them and changes those in place; `plan_inputs` are the tensors whose contents host code may
+    read. `spreads` says, for reports, how widely the logits of each row were drawn.
     """
 
     workload: Workload
     values: Mapping[str, Value]
     outputs: tuple[str, ...]
     plan_inputs: tuple[str, ...]
+    updated: tuple[str, ...] = ()
+    spreads: torch.Tensor | None = None
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Return the names of everything that a call leaves an answer in."""
+        return self.outputs + self.updated
 
     def tensor(self, name: str) -> torch.Tensor:
         """Return the tensor argument `name`; raises TypeError when it is absent or a scalar."""
@@ -63,29 +72,32 @@ class Inputs:
             return Argument(name, "scalar", value=value)
         contents = tuple(int(x) for x in value.flatten().tolist()) if name in self.plan_inputs else None
         shape = TensorShape(DTYPE_NAMES[value.dtype], tuple(value.shape), tuple(value.stride()), contents)
-        return Argument(name, "output" if name in self.outputs else "input", shape)
+        role = "output" if name in self.outputs else "inout" if name in self.updated else "input"
+        return Argument(name, role, shape)
 
 
 @dataclass(frozen=True)
 class WrongPlace:
-    """The first element, in order of request, head and row, that an answer gets wrong."""
+    """The first element that an answer gets wrong; `place` holds (axis, index), outermost axis first."""
 
-    request: int
-    head: int
-    row: int
-    column: int
+    output: str
+    place: tuple[tuple[str, int], ...]
     expected: float
     got: float
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{axis} {index}" for axis, index in self.place)
+        return f"first wrong at {where} of '{self.output}': expected {self.expected:.5g}, got {self.got:.5g}"
 
 
 @dataclass(frozen=True)
 class ErrorReport:
     """How far an answer is from float64.
 
-    `rel_l2` is the largest relative L2 error of any (request, head), `row_error` the largest
-    error of any row over that row's root mean square; each with its gate. `by_group` holds the
-    relative L2 of every (request, head), NaN where a request has no rows. `reason` is one line,
-    empty when `passed`.
+    `rel_l2` is the largest relative L2 error of any group of rows that the problem names, of the output that
+    is nearest to its gate or furthest over it; `row_error` the largest error of any of its rows over that row's
+    root mean square; each with its gate. `by_output` holds the relative L2 of each output, `by_spread` the same by
+    the spread of the inputs where a problem draws several. `reason` is one line, empty when `passed`.
     """
 
     passed: bool
@@ -94,7 +106,8 @@ class ErrorReport:
     rel_l2_gate: float
     row_error: float
     row_gate: float
-    by_group: tuple[tuple[float, ...], ...]
+    by_output: Mapping[str, float] = field(default_factory=dict)
+    by_spread: Mapping[str, float] = field(default_factory=dict)
     wrong: WrongPlace | None = None
 
 
@@ -117,23 +130,38 @@ class LibraryWay:
     call: Callable[[], torch.Tensor]
 
 
+class Tuning(Protocol):
+    """How tiles of a reference are tuned, one configuration for each key."""
+
+    def source(self, configs: Mapping[str, TileConfig]) -> str:
+        """Return the reference with its known weakness removed and tiles taken from `configs` by key."""
+
+    def key(self, workload: Workload) -> str:
+        """Return the key of `configs` that the tuned reference uses on `workload`."""
+
+    def space(self, workload: Workload, has_warps: bool) -> tuple[TileConfig, ...]:
+        """Return every configuration to try; `has_warps` adds warps and pipeline stages."""
+
+
 class Baselines(Protocol):
     """What a candidate is compared with. Sources are candidate files."""
+
+    @property
+    def tuning(self) -> Tuning | None:
+        """Return how the reference is tuned by the run, None where `autotuned` stands in or nothing does."""
+
+    @property
+    def has_library(self) -> bool:
+        """Return whether there are ways to call the library."""
 
     def reference(self) -> str:
         """Return the source of the reference."""
 
-    def tuned_reference(self, configs: Mapping[str, TileConfig]) -> str:
-        """Return the reference with its known weakness removed and tiles taken from `configs` by key."""
-
-    def tuning_key(self, workload: Workload) -> str:
-        """Return the key of `configs` that the tuned reference uses on `workload`."""
-
-    def tuning_space(self, workload: Workload, has_warps: bool) -> tuple[TileConfig, ...]:
-        """Return every configuration to try; `has_warps` adds warps and pipeline stages."""
+    def autotuned(self) -> str | None:
+        """Return the source of the reference with autotuned kernels, whose configurations the judge picks; or None."""
 
     def library(self, inputs: Inputs) -> tuple[LibraryWay, ...]:
-        """Return at least three ways to call the library on `inputs`."""
+        """Return the ways to call the library on `inputs`, at least three where there are any."""
 
 
 class LoadedProblem(Protocol):
@@ -142,6 +170,10 @@ class LoadedProblem(Protocol):
     @property
     def name(self) -> str:
         """Return the public name."""
+
+    @property
+    def address(self) -> str:
+        """Return what `load_problem` takes to load the same problem in another process: its name, or its folder."""
 
     @property
     def title(self) -> str:
@@ -165,22 +197,22 @@ class LoadedProblem(Protocol):
     def suite(self, name: str, secret: int) -> Suite:
         """Return the fixed public workloads and the hidden ones, whose lengths come from `secret`."""
 
-    def make_inputs(self, workload: Workload, seed: int, spread: float | None, needles: int) -> Inputs:
-        """Return arguments drawn from `seed`; `spread` scales logits, None mixes several over the heads."""
+    def make_inputs(self, workload: Workload, seed: int) -> Inputs:
+        """Return arguments drawn from `seed`, 0 or more; shapes and plan inputs do not depend on it."""
 
-    def oracle(self, inputs: Inputs) -> torch.Tensor:
-        """Return the answer in float64."""
+    def oracle(self, inputs: Inputs) -> Answers:
+        """Return the answers in float64."""
 
     def check(
         self,
         outputs: Mapping[str, torch.Tensor | bytes],
         inputs: Inputs,
-        expected: torch.Tensor,
-        baseline_error: float | None,
+        expected: Answers,
+        baseline: ErrorReport | None,
     ) -> ErrorReport:
         """Return how far `outputs` are from `expected`, judged by the gates.
 
-        `baseline_error` is the relative L2 error of the reference on the workload, None while unknown.
+        `baseline` is what was found for the reference on the workload, None while unknown.
         """
 
     def work(self, workload: Workload) -> Work:

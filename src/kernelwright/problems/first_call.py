@@ -58,7 +58,7 @@ def _entry_of(source: str, name: str, folder: Path) -> Callable[..., object]:
 def main(arguments: Sequence[str]) -> None:
     """Print the times as one JSON object."""
     problem = load_problem(arguments[0])
-    drawn = (problem.make_inputs(workload, 0, None, 0) for workload in problem.suite("smoke", 0).public)
+    drawn = (problem.make_inputs(workload, 0) for workload in problem.suite("smoke", 0).public)
     inputs = min(drawn, key=lambda i: sum(v.nbytes for v in i.values.values() if isinstance(v, torch.Tensor)))
     with tempfile.TemporaryDirectory() as folder:
         entry = _entry_of(problem.baselines.reference(), problem.entry, Path(folder))

@@ -6,9 +6,9 @@ import torch
 
 from kernelwright.core.problem import Brief, Suite, Workload
 from kernelwright.core.work import Bound, Peaks, Work
-from kernelwright.problems.contract import ErrorReport, Inputs, LibraryWay, TileConfig
+from kernelwright.problems.contract import Answers, ErrorReport, Inputs, LibraryWay, TileConfig
 from kernelwright.problems.extend_attention.cost import bound_of, work_of
-from kernelwright.problems.extend_attention.gates import check_output
+from kernelwright.problems.extend_attention.gates import OUTPUT, check_output
 from kernelwright.problems.extend_attention.inputs import NEEDLES, make_inputs
 from kernelwright.problems.extend_attention.library import library_ways
 from kernelwright.problems.extend_attention.oracle import attend
@@ -19,24 +19,35 @@ from kernelwright.problems.folder import read_folder
 _FOLDER = read_folder(__package__)
 
 
+class ExtendAttentionTuning:
+    """Tiles by regime and head width, and the exit of empty tiles."""
+
+    def source(self, configs: Mapping[str, TileConfig]) -> str:
+        """Return the reference with the exit of empty tiles and tiles from `configs` by tuning key."""
+        return tuned_source(configs)
+
+    def key(self, workload: Workload) -> str:
+        """Return the key of `configs` that the tuned reference uses on `workload`."""
+        return tuning_key(workload)
+
+    def space(self, workload: Workload, has_warps: bool) -> tuple[TileConfig, ...]:
+        """Return every configuration to try; `has_warps` adds warps and pipeline stages."""
+        return tuning_space(workload, has_warps)
+
+
 class ExtendAttentionBaselines:
     """The reference, the reference tuned, and torch."""
+
+    tuning = ExtendAttentionTuning()
+    has_library = True
 
     def reference(self) -> str:
         """Return the source of the reference."""
         return reference_source()
 
-    def tuned_reference(self, configs: Mapping[str, TileConfig]) -> str:
-        """Return the reference with the exit of empty tiles and tiles from `configs` by tuning key."""
-        return tuned_source(configs)
-
-    def tuning_key(self, workload: Workload) -> str:
-        """Return the key of `configs` that the tuned reference uses on `workload`."""
-        return tuning_key(workload)
-
-    def tuning_space(self, workload: Workload, has_warps: bool) -> tuple[TileConfig, ...]:
-        """Return every configuration to try; `has_warps` adds warps and pipeline stages."""
-        return tuning_space(workload, has_warps)
+    def autotuned(self) -> str | None:
+        """Return None: the run tunes the reference."""
+        return None
 
     def library(self, inputs: Inputs) -> tuple[LibraryWay, ...]:
         """Return three ways to call torch on `inputs`."""
@@ -46,7 +57,7 @@ class ExtendAttentionBaselines:
 class ExtendAttention:
     """The problem at work; stateless."""
 
-    name = _FOLDER.name
+    name = address = _FOLDER.name
     title = _FOLDER.title
     entry = _FOLDER.entry
     suites = SUITES
@@ -65,19 +76,19 @@ class ExtendAttention:
         """Return arguments drawn from `seed`; `spread` None mixes 0.2, 1, 3 and 8 over the heads."""
         return make_inputs(workload, seed, spread, needles)
 
-    def oracle(self, inputs: Inputs) -> torch.Tensor:
+    def oracle(self, inputs: Inputs) -> Answers:
         """Return the answer in float64."""
-        return attend(inputs)
+        return {OUTPUT: attend(inputs)}
 
     def check(
         self,
         outputs: Mapping[str, torch.Tensor | bytes],
         inputs: Inputs,
-        expected: torch.Tensor,
-        baseline_error: float | None = None,
+        expected: Answers,
+        baseline: ErrorReport | None = None,
     ) -> ErrorReport:
         """Return how far `outputs` are from `expected`, judged by the gates."""
-        return check_output(outputs, inputs, expected, baseline_error)
+        return check_output(outputs, inputs, expected[OUTPUT], None if baseline is None else baseline.rel_l2)
 
     def work(self, workload: Workload) -> Work:
         """Return the useful work: masked work not counted, compulsory traffic."""

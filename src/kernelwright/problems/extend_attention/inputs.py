@@ -3,6 +3,7 @@
 import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -30,8 +31,9 @@ def make_inputs(workload: Workload, seed: int, spread: float | None = None, need
     rng = np.random.Generator(np.random.SFC64([seed, zlib.crc32(workload.name.encode())]))
     total = sum(shape.extend)
     queries = random_values(rng, (total, shape.q_heads, shape.qk_width), shape.dtype)
+    spreads = _spreads(shape, total, spread, seed)
     tensors = {
-        "q_extend": _spread(shape, queries, spread, seed),
+        "q_extend": _scaled(shape, queries, spreads),
         "k_extend": random_values(rng, (total, shape.kv_heads, shape.qk_width), shape.dtype),
         "v_extend": random_values(rng, (total, shape.kv_heads, shape.v_width), shape.dtype),
         "o_extend": torch.full((total, shape.q_heads, shape.v_width), torch.nan, dtype=TORCH_DTYPES[shape.dtype]),
@@ -42,7 +44,7 @@ def make_inputs(workload: Workload, seed: int, spread: float | None = None, need
     plant_needles(shape, tensors, rng, needles)
     mask, mask_indptr = random_tree_mask(shape, rng) if shape.tree else (None, None)
     sinks = random_values(rng, (shape.q_heads,), shape.dtype) + _SINK if shape.sinks else None
-    return inputs_of(workload, shape, tensors, (mask, mask_indptr, sinks))
+    return replace(inputs_of(workload, shape, tensors, (mask, mask_indptr, sinks)), spreads=spreads)
 
 
 def inputs_of(
@@ -77,16 +79,21 @@ def starts_of(lengths: Sequence[int]) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
 
 
-def _spread(shape: Shape, q: torch.Tensor, spread: float | None, seed: int) -> torch.Tensor:
-    """Return `q` scaled so that its logits have the wanted standard deviation.
+def _spreads(shape: Shape, rows: int, spread: float | None, seed: int) -> torch.Tensor:
+    """Return the wanted standard deviation of the logits, float32 [rows, Hq].
 
     With fewer query heads than spreads the rows take turns, else each head keeps one spread.
     """
-    unit = 1.0 / (VALUE_RMS**2 * math.sqrt(shape.qk_width) * shape.logit_scale)
     if spread is not None:
-        return (q.float() * (spread * unit)).to(q.dtype)
-    turns = torch.arange(q.shape[1])[None, :] + seed
+        return torch.full((rows, shape.q_heads), spread)
+    turns = torch.arange(shape.q_heads)[None, :].repeat(rows, 1) + seed
     if shape.q_heads < len(SPREADS):
-        turns = turns + torch.arange(q.shape[0])[:, None]
-    scaled: torch.Tensor = q.float() * (torch.tensor(SPREADS)[turns % len(SPREADS)] * unit)[:, :, None]
+        turns = turns + torch.arange(rows)[:, None]
+    return torch.tensor(SPREADS)[turns % len(SPREADS)]
+
+
+def _scaled(shape: Shape, q: torch.Tensor, spreads: torch.Tensor) -> torch.Tensor:
+    """Return `q` scaled so that its logits have the standard deviations `spreads`."""
+    unit = 1.0 / (VALUE_RMS**2 * math.sqrt(shape.qk_width) * shape.logit_scale)
+    scaled: torch.Tensor = q.float() * (spreads * unit)[:, :, None]
     return scaled.to(q.dtype)
