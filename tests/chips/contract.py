@@ -59,6 +59,22 @@ class ChipContract:
         assert isinstance(found, Execution)
         assert np.isnan(np.frombuffer(found.outputs["out"], np.float32)).all()
 
+    @pytest.mark.parametrize("checked", [False, True])
+    def test_an_output_with_contents_is_given_anew_to_every_call(self, session: ChipSession, checked: bool) -> None:
+        plan = kernels.in_place_plan(N)
+        start = _floats(3)
+        arrays = {"x": _floats(1), "y": _floats(2), "out": start}
+        session.put("accumulate", {name: array.data.cast("B") for name, array in arrays.items()})
+        expected = start + _floats(1) + _floats(2)
+        for poison in (0, 1):
+            found = session.run(plan, "accumulate", checked, poison, LIMIT_S)
+            assert isinstance(found, Execution), found
+            np.testing.assert_allclose(np.frombuffer(found.outputs["out"], np.float32), expected, rtol=1e-6)
+        times = session.time([plan], ["accumulate"], [0, 0, 0], LIMIT_S)
+        assert not isinstance(times, Fault) and len(times) == 3
+        witness = np.frombuffer(session.witness(plan, "accumulate")["out"], np.float32)
+        np.testing.assert_allclose(witness, expected, rtol=1e-6)
+
     def test_loading_tells_the_machine_code(self, session: ChipSession) -> None:
         loaded = session.load(kernels.add_plan(kernels.add, N), False, LIMIT_S)
         other = session.load(kernels.add_plan(kernels.add_in_place, N), False, LIMIT_S)

@@ -4,6 +4,7 @@
 
 import functools
 import os
+from dataclasses import replace
 
 os.environ.setdefault("TRITON_DEFAULT_BACKEND", "kernelwright")
 
@@ -45,6 +46,13 @@ def add_in_place(x, y, out, n, BLOCK: tl.constexpr):
     total = tl.load(x + i, mask=mask) + tl.load(y + i, mask=mask)
     tl.store(out + i, total, mask=mask)
     tl.store(x + i, total, mask=mask)
+
+
+@triton.jit
+def accumulate(x, y, out, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    before = tl.load(out + i, mask=i < n)
+    tl.store(out + i, before + tl.load(x + i, mask=i < n) + tl.load(y + i, mask=i < n), mask=i < n)
 
 
 @triton.jit
@@ -149,6 +157,12 @@ def add_plan(kernel: object, n: int, align: int = 64) -> LaunchPlan:
     args = (PointerArg(0), PointerArg(1), PointerArg(2), ScalarArg("i32", n))
     option = LaunchOption(0, (-(-n // BLOCK), 1, 1), args)
     return LaunchPlan((kernel_ir(kernel),), buffers, (Launch((option,)),))
+
+
+def in_place_plan(n: int) -> LaunchPlan:
+    """Return a plan that adds x and y to what out holds."""
+    plan = add_plan(accumulate, n)
+    return replace(plan, buffers=(*plan.buffers[:2], replace(plan.buffers[2], role="inout")))
 
 
 def scratch_plan(n: int, fill: float | None, table: int) -> LaunchPlan:

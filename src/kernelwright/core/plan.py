@@ -5,7 +5,10 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-BufferRole = Literal["input", "output", "scratch", "constant"]
+BufferRole = Literal["input", "output", "inout", "scratch", "constant"]
+# Roles of the problem's own arguments, and of those whose contents are an answer after a call.
+ARGUMENT_ROLES = ("input", "output", "inout")
+ANSWER_ROLES = ("output", "inout")
 
 # Bytes of one element, by the type names used in Triton IR and in plans.
 ELEMENT_BYTES = {
@@ -33,7 +36,8 @@ class KernelIR:
 class Buffer:
     """A block of memory that launches refer to by its index in the plan.
 
-    `role` input/output: the problem's argument called `name`. scratch: allocated by host code,
+    `role` input, output or inout: the problem's argument called `name`; inout is an output that has contents before the
+    call. scratch: allocated by host code,
     `fill` None means uninitialised, a number is the value of every element, and filling it is
     part of each timed call. constant: integers that host code derived from plan inputs, `data`
     holds them. `align` is the largest power of two, up to 64, that divides the captured address.
@@ -95,7 +99,7 @@ class LaunchPlan:
         shape = {
             "kernels": [kernel.sha256 for kernel in self.kernels],
             "buffers": [
-                [b.name if b.role in ("input", "output") else "", b.role, b.dtype, b.size_bytes, b.fill, list(b.data)]
+                [b.name if b.role in ARGUMENT_ROLES else "", b.role, b.dtype, b.size_bytes, b.fill, list(b.data)]
                 for b in self.buffers
             ],
             "launches": [

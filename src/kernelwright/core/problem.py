@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+ArgumentRole = Literal["input", "output", "inout", "scalar"]
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,11 @@ class TensorShape:
 class Argument:
     """One argument of the entry function, in order; exactly one of `tensor` and `value` counts.
 
-    `role` is input, output or scalar; a scalar's `value` is int, float, bool or None.
+    `role` is input, output, inout (an output with contents) or scalar; a scalar's `value` is int, float, bool or None.
     """
 
     name: str
-    role: str
+    role: ArgumentRole
     tensor: TensorShape | None = None
     value: float | int | bool | None = None
 

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from kernelwright.core.fault import Fault, Status
 from kernelwright.core.ir_text import ir_sha256
-from kernelwright.core.plan import ELEMENT_BYTES, Buffer, KernelIR, LaunchOption, LaunchPlan, PointerArg, ScalarArg
+from kernelwright.core.plan import (
+    ARGUMENT_ROLES,
+    ELEMENT_BYTES,
+    Buffer,
+    KernelIR,
+    LaunchOption,
+    LaunchPlan,
+    PointerArg,
+    ScalarArg,
+)
 from kernelwright.core.problem import Argument
 
 MOST_CONSTANT_BYTES = 64 << 10
@@ -52,7 +61,7 @@ def _findings(plan: LaunchPlan, arguments: Sequence[Argument]) -> Iterator[Findi
     sizes = {a.name: (a.role, _size_bytes(a)) for a in arguments if a.tensor is not None}
     for buffer in plan.buffers:
         yield from _buffer_findings(buffer, sizes)
-    named = [b.name for b in plan.buffers if b.role in ("input", "output")]
+    named = [b.name for b in plan.buffers if b.role in ARGUMENT_ROLES]
     if len(named) != len(set(named)):
         yield Finding("cheating", "an argument must be one buffer of the plan, it is several")
     for kernel in plan.kernels:
@@ -88,7 +97,7 @@ def _size_bytes(argument: Argument) -> int:
 def _buffer_findings(buffer: Buffer, sizes: dict[str, tuple[str, int]]) -> Iterator[Finding]:
     if buffer.dtype not in ELEMENT_BYTES or buffer.align not in _ALIGNMENTS or buffer.size_bytes < 0:
         yield Finding("cheating", f"buffer '{buffer.name}' must have a known type, size and alignment")
-    if buffer.role in ("input", "output"):
+    if buffer.role in ARGUMENT_ROLES:
         given = sizes.get(buffer.name)
         if given != (buffer.role, buffer.size_bytes):
             came = f"{buffer.role} '{buffer.name}' of {buffer.size_bytes} bytes"

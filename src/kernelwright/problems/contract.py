@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from kernelwright.core.problem import Argument, Brief, Suite, TensorShape, Workload
+from kernelwright.core.problem import Argument, ArgumentRole, Brief, Suite, TensorShape, Workload
 from kernelwright.core.work import Bound, Peaks, Work
 
 Value = torch.Tensor | int | float | bool | None
@@ -72,7 +72,7 @@ class Inputs:
             return Argument(name, "scalar", value=value)
         contents = tuple(int(x) for x in value.flatten().tolist()) if name in self.plan_inputs else None
         shape = TensorShape(DTYPE_NAMES[value.dtype], tuple(value.shape), tuple(value.stride()), contents)
-        role = "output" if name in self.outputs else "inout" if name in self.updated else "input"
+        role: ArgumentRole = "output" if name in self.outputs else "inout" if name in self.updated else "input"
         return Argument(name, role, shape)
 
 

@@ -16,7 +16,7 @@ from kernelwright.compiler.reader import read_module
 from kernelwright.compiler.writes import written_arguments
 from kernelwright.core.errors import CompileError
 from kernelwright.core.fault import Fault
-from kernelwright.core.plan import ELEMENT_BYTES, Buffer, LaunchOption, LaunchPlan, PointerArg, ScalarArg
+from kernelwright.core.plan import ANSWER_ROLES, ELEMENT_BYTES, Buffer, LaunchOption, LaunchPlan, PointerArg, ScalarArg
 
 _NUMPY_TYPES = {"f16": "<f2", "f32": "<f4", "f64": "<f8"}
 
@@ -116,7 +116,7 @@ def _ranges(plan: LaunchPlan, option: LaunchOption, addresses: Sequence[int]) ->
         MemoryRange(
             addresses[i],
             plan.buffers[i].size_bytes,
-            plan.buffers[i].role in ("output", "scratch"),
+            plan.buffers[i].role in (*ANSWER_ROLES, "scratch"),
             plan.buffers[i].name,
         )
         for i in used

@@ -48,7 +48,7 @@ from kernelwright.core.codec import from_json, to_json
 from kernelwright.core.errors import CompileError, OverLimitError
 from kernelwright.core.fault import Fault
 from kernelwright.core.ir_text import normalised_text
-from kernelwright.core.plan import LaunchPlan
+from kernelwright.core.plan import ANSWER_ROLES, LaunchPlan
 
 _MEMORY_SHARE = 0.75
 _KEPT_SHARE = 0.2
@@ -144,14 +144,17 @@ class Worker:
             mine = [b for b in program.plan.buffers if not is_input(b)]
             for number, buffer in enumerate(b for b in program.plan.buffers if is_input(b)):
                 np.copyto(given.view(number), _array(arrays, buffer.name, buffer.size_bytes))
-            for number in range(len(mine)):
-                poison(own.view(number), poison_seed + 2 * number)
+            for number, buffer in enumerate(mine):
+                if buffer.role == "inout":
+                    np.copyto(own.view(number), _array(arrays, buffer.name, buffer.size_bytes))
+                else:
+                    poison(own.view(number), poison_seed + 2 * number)
             addresses = joined(program.plan, dict(zip(names, given.addresses, strict=True)), own.addresses)
             elapsed = self._elapsed(program, addresses, [(prepare(b), own.view(n)) for n, b in enumerate(mine)], shadow)
             _require_guards(given, names)
             _require_guards(own, [b.name for b in mine])
             _require_unchanged({name: given.view(number) for number, name in enumerate(names)}, arrays)
-            written = [(b.name, own.view(n)) for n, b in enumerate(mine) if b.role == "output"]
+            written = [(b.name, own.view(n)) for n, b in enumerate(mine) if b.role in ANSWER_ROLES]
             return _with_file({"elapsed_ns": elapsed}, written)
         finally:
             given.release()
@@ -195,9 +198,13 @@ class Worker:
         ready, given = [], []
         for plan_id, key in zip(plan_ids, inputs, strict=True):
             program = self._program(plan_id, False)
-            buffers = [b for b in program.plan.buffers if is_input(b)]
-            given.append({b.name: _array(self._inputs[key], b.name, b.size_bytes) for b in buffers})
-            ready.append(self._rotation.caller(plan_id, program, key, given[-1]))
+            arrays = {
+                b.name: _array(self._inputs[key], b.name, b.size_bytes)
+                for b in program.plan.buffers
+                if b.role in ("input", "inout")
+            }
+            given.append({b.name: arrays[b.name] for b in program.plan.buffers if is_input(b)})
+            ready.append(self._rotation.caller(plan_id, program, key, arrays))
         places: dict[int, list[int]] = {}
         for place, item in enumerate(schedule):
             places.setdefault(item, []).append(place)

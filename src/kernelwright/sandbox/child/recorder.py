@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kernelwright.core.errors import HarnessError
+from kernelwright.core.plan import ARGUMENT_ROLES
 from kernelwright.sandbox.child.buffers import AddressSpace, Block
 from kernelwright.sandbox.child.refusal import Refusal, Refusals
 
@@ -148,7 +149,7 @@ class Recorder:
         return ["p", self._blocks.index(block), offset]
 
     def _admit(self, block: Block) -> None:
-        if block.role in ("input", "output"):
+        if block.role in ARGUMENT_ROLES:
             raise self._refusals.refuse(
                 "cheating", f"a kernel gets {block.name} of an earlier call", "use the arguments of this call"
             )

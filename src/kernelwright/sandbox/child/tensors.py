@@ -73,7 +73,7 @@ class TensorMaker:
 
     def from_argument(self, argument: Argument, shape: TensorShape) -> HostTensor:
         """Return the stand-in of a tensor argument."""
-        role: BufferRole = "output" if argument.role == "output" else "input"
+        role: BufferRole = "input" if argument.role == "scalar" else argument.role
         dtype = TORCH_TYPES[shape.dtype]
         if shape.values is None:
             shadow = torch.empty_strided(shape.shape, shape.strides, dtype=dtype, device="meta")
