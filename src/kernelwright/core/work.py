@@ -33,7 +33,9 @@ class Peaks:
 
 
 def compute_ns(work: Work, peaks: Peaks) -> float:
-    """Return the time, in ns, that the dots of `work` need at the peak dot rate of their type."""
+    """Return the time, in ns, that the dots of `work` need at the peak dot rate of their type; 0 without dots."""
+    if not work.dot_flops:
+        return 0.0
     rate = peaks.dot_flops_per_s.get(work.dot_dtype)
     if rate is None:
         raise KeyError(f"no peak dot rate for {work.dot_dtype}")

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kernelwright.core.fault import Fault, Status
@@ -94,7 +94,7 @@ def _size_bytes(argument: Argument) -> int:
     return math.prod(argument.tensor.shape) * ELEMENT_BYTES[argument.tensor.dtype]
 
 
-def _buffer_findings(buffer: Buffer, sizes: dict[str, tuple[str, int]]) -> Iterator[Finding]:
+def _buffer_findings(buffer: Buffer, sizes: Mapping[str, tuple[str, int]]) -> Iterator[Finding]:
     if buffer.dtype not in ELEMENT_BYTES or buffer.align not in _ALIGNMENTS or buffer.size_bytes < 0:
         yield Finding("cheating", f"buffer '{buffer.name}' must have a known type, size and alignment")
     if buffer.role in ARGUMENT_ROLES:

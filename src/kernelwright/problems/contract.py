@@ -47,17 +47,11 @@ class Inputs:
 
     def tensor(self, name: str) -> torch.Tensor:
         """Return the tensor argument `name`; raises TypeError when it is absent or a scalar."""
-        value = self.values[name]
-        if not isinstance(value, torch.Tensor):
-            raise TypeError(f"argument {name} must be a tensor, got {value!r}")
-        return value
+        return tensor(self.values, name)
 
     def number(self, name: str) -> float:
         """Return the scalar argument `name` as a float; raises TypeError when it is no number."""
-        value = self.values[name]
-        if value is None or isinstance(value, torch.Tensor):
-            raise TypeError(f"argument {name} must be a number, got {type(value).__name__}")
-        return float(value)
+        return number(self.values, name)
 
     def arguments(self) -> tuple[Argument, ...]:
         """Return what host code may know: shapes of all tensors, contents of plan inputs only."""
@@ -237,3 +231,19 @@ def tensor_of_bytes(data: bytes, like: torch.Tensor) -> torch.Tensor:
     if not data:
         return torch.empty_like(like)
     return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(like.dtype).reshape(like.shape)
+
+
+def tensor(values: Mapping[str, Value], name: str) -> torch.Tensor:
+    """Return the tensor argument `name`; raises TypeError when it is absent or a scalar."""
+    value = values.get(name)
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"argument {name} must be a tensor, got {value!r}")
+    return value
+
+
+def number(values: Mapping[str, Value], name: str) -> float:
+    """Return the scalar argument `name` as a float; raises TypeError when it is no number."""
+    value = values.get(name)
+    if value is None or isinstance(value, torch.Tensor):
+        raise TypeError(f"argument {name} must be a number, got {type(value).__name__}")
+    return float(value)

@@ -1,0 +1,193 @@
+"""A problem that is a folder and nothing else; `docs/problems.md` describes the files.
+
+`inputs.py` and `oracle.py` are Python of the problem's author and run in the judge's process, never in the
+candidate's: a folder is as trusted as the command that names it.
+"""
+
+import importlib.util
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from kernelwright.core.errors import RequestError, UnknownNameError
+from kernelwright.core.problem import Brief, Suite, Workload
+from kernelwright.core.work import Bound, Peaks, Work, compute_ns, roofline_ns, stream_ns
+from kernelwright.problems.agreement import check_outputs
+from kernelwright.problems.contract import Answers, ErrorReport, Inputs, LibraryWay, Tuning, Value
+from kernelwright.problems.folder import load_folder
+from kernelwright.problems.suite_file import latency_limit_ns, read_table, suite_of
+
+SUITE_ORDER = ("smoke", "cpu", "full")
+
+MakeInputs = Callable[[Mapping[str, Any], np.random.Generator], Mapping[str, Value]]
+
+
+class FolderBaselines:
+    """The reference, the reference autotuned if the folder has it, and the library if the folder can call it."""
+
+    tuning: Tuning | None = None
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._ways: Callable[[Mapping[str, Value]], tuple[LibraryWay, ...]] | None = None
+        if (root / "library.py").is_file():
+            self._ways = _function(root, "library", "library_ways")
+
+    @property
+    def has_library(self) -> bool:
+        """Return whether there are ways to call the library."""
+        return self._ways is not None
+
+    def reference(self) -> str:
+        """Return the source of the reference."""
+        return _text(self._root, "reference.py")
+
+    def autotuned(self) -> str | None:
+        """Return the source of `tuned.py`; None without that file."""
+        return _text(self._root, "tuned.py") if (self._root / "tuned.py").is_file() else None
+
+    def library(self, inputs: Inputs) -> tuple[LibraryWay, ...]:
+        """Return the ways to call the library on `inputs`."""
+        return () if self._ways is None else tuple(self._ways(inputs.values))
+
+
+class GeneralProblem:
+    """The problem in a folder, see `contract.LoadedProblem`; its files are read once."""
+
+    def __init__(self, root: Path, address: str) -> None:
+        self._root = root
+        self._folder = load_folder(root)
+        if not self._folder.outputs:
+            raise RequestError(f"problem.toml of {root.name} must describe at least one output under [outputs.NAME]")
+        self._tables = {name: read_table(root / "suites" / f"{name}.toml") for name in self._suite_names()}
+        self._make_inputs: MakeInputs = _function(root, "inputs", "make_inputs")
+        self._oracle: Callable[[Mapping[str, Value]], Answers] = _function(root, "oracle", "oracle")
+        self._work: Callable[[Mapping[str, Any]], Work] | None = None
+        if (root / "work.py").is_file():
+            self._work = _function(root, "work", "work")
+        self.name, self.title, self.entry = self._folder.name, self._folder.title, self._folder.entry
+        self.address = address
+        self.suites = tuple(self._tables)
+        self.baselines = FolderBaselines(root)
+
+    def brief(self, suite: str) -> Brief:
+        """Return rules, reference and public workloads; nothing hidden."""
+        return Brief(
+            self.name, self._folder.readme, self.entry, self.baselines.reference(), self.suite(suite, 0).public
+        )
+
+    def suite(self, name: str, secret: int) -> Suite:
+        """Return the fixed public workloads and the hidden ones, whose sizes come from `secret`."""
+        if name not in self._tables:
+            raise UnknownNameError("suite", name, self._tables)
+        return suite_of(name, self._tables[name], secret, self._folder.vary)
+
+    def make_inputs(self, workload: Workload, seed: int) -> Inputs:
+        """Return arguments drawn from `seed`; outputs hold NaN, those with contents excepted."""
+        rng = np.random.Generator(np.random.SFC64([seed, zlib.crc32(workload.name.encode())]))
+        try:
+            values = dict(self._make_inputs(workload.params, rng))
+        except KeyError as error:
+            raise RequestError(f"workload {workload.name} must give {error}, which make_inputs needs") from None
+        outputs = tuple(name for name, rule in self._folder.outputs.items() if rule.role == "output")
+        updated = tuple(name for name, rule in self._folder.outputs.items() if rule.role == "inout")
+        self._require_tensors(values, (*outputs, *updated, *self._folder.plan_inputs))
+        for name in outputs:
+            values[name] = _unwritten(values[name])
+        return Inputs(workload, values, outputs, self._folder.plan_inputs, updated)
+
+    def oracle(self, inputs: Inputs) -> Answers:
+        """Return the answers in float64."""
+        answers = self._oracle(inputs.values)
+        missing = sorted(set(self._folder.outputs) - set(answers))
+        if missing:
+            raise RequestError(
+                f"oracle.py of {self.name} must answer for every output, {', '.join(missing)} is missing"
+            )
+        return {name: answers[name].double() for name in self._folder.outputs}
+
+    def check(
+        self,
+        outputs: Mapping[str, torch.Tensor | bytes],
+        inputs: Inputs,
+        expected: Answers,
+        baseline: ErrorReport | None = None,
+    ) -> ErrorReport:
+        """Return how far `outputs` are from `expected`, judged by the rules of `problem.toml`."""
+        return check_outputs(outputs, inputs, expected, self._folder.outputs, baseline)
+
+    def work(self, workload: Workload) -> Work:
+        """Return the useful work; without `work.py` only what is certain: that every output is written once."""
+        if self._work is not None:
+            return self._work(workload.params)
+        inputs = self.make_inputs(workload, 0)
+        return Work(0, "f32", sum(inputs.tensor(name).nbytes for name in inputs.outputs))
+
+    def bound(self, workload: Workload, suite: str, peaks: Peaks) -> Bound:
+        """Return latency where the roofline time is under the suite's limit, else the larger term."""
+        work = self.work(workload)
+        if roofline_ns(work, peaks) < latency_limit_ns(self._tables[suite]):
+            return "latency"
+        return "compute" if compute_ns(work, peaks) >= stream_ns(work, peaks) else "bandwidth"
+
+    def _suite_names(self) -> tuple[str, ...]:
+        found = {file.stem for file in (self._root / "suites").glob("*.toml")}
+        if "smoke" not in found:
+            raise RequestError(f"folder {self._root.name} must hold suites/smoke.toml, small workloads for checks")
+        return tuple(name for name in SUITE_ORDER if name in found) + tuple(sorted(found - set(SUITE_ORDER)))
+
+    def _require_tensors(self, values: Mapping[str, Value], names: tuple[str, ...]) -> None:
+        wrong = [name for name in names if not isinstance(values.get(name), torch.Tensor)]
+        if wrong:
+            raise RequestError(
+                f"make_inputs of {self.name} must return the tensor {', '.join(wrong)}, which problem.toml names; "
+                f"it returns {', '.join(values)}"
+            )
+
+
+def _unwritten(value: Value) -> Value:
+    """Return a tensor like `value` in which nothing has been written yet: NaN, or -1 where the type has none."""
+    assert isinstance(value, torch.Tensor)
+    empty = torch.empty_like(value)
+    empty.view(torch.uint8).fill_(0xFF) if empty.numel() else None
+    return empty
+
+
+def _function(root: Path, file: str, name: str) -> Callable[..., Any]:
+    function = getattr(_module(root, file), name, None)
+    if not callable(function):
+        raise RequestError(f"{file}.py of problem {root.name} must define the function {name}")
+    found: Callable[..., Any] = function
+    return found
+
+
+def _module(root: Path, file: str) -> ModuleType:
+    """Return a file of the folder as a module of its own, loaded once."""
+    name = f"kernelwright_problem_{zlib.crc32(str(root.resolve()).encode()):08x}.{file}"
+    if name in sys.modules:
+        return sys.modules[name]
+    path = root / f"{file}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise RequestError(f"a problem's folder must hold {file}.py, {root} does not")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise RequestError(f"{file}.py of problem {root.name} must load: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _text(root: Path, file: str) -> str:
+    try:
+        return (root / file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"a problem's folder must hold {file}, {root}: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""RMS norm with residual: a folder that `problems.general` reads."""

@@ -1,0 +1,95 @@
+"""The rules by which outputs of a folder's problem are compared with its oracle."""
+
+import pytest
+import torch
+
+from kernelwright.problems.agreement import OutputError, check_output
+from kernelwright.problems.folder import OutputRule
+
+ROWS = OutputRule(("token", "column"))
+HEADS = OutputRule(("token", "head", "column"), group=("head",))
+CODES = OutputRule(("token", "column"), kind="codes", most_different=0.05)
+KEPT = OutputRule(("slot", "column"), role="inout")
+
+
+def _normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def _checked(rule: OutputRule, got: torch.Tensor, expected: torch.Tensor, before: torch.Tensor | None = None,
+             baseline: float | None = None) -> OutputError:  # fmt: skip
+    return check_output("out", got, expected, before, rule, baseline)
+
+
+def test_rounding_to_bf16_passes_and_a_wrong_element_is_named() -> None:
+    expected = _normal(16, 32)
+    got = expected.bfloat16()
+    assert _checked(ROWS, got, expected).wrong is None
+    got[3, 5] += 1
+    error = _checked(ROWS, got, expected)
+    assert error.wrong is not None and error.wrong.place == (("token", 3), ("column", 5))
+    assert "first wrong at token 3, column 5 of 'out'" in error.reason
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_never_passes(value: float) -> None:
+    expected = _normal(4, 8)
+    got = expected.clone()
+    got[0, 0] = value
+    assert _checked(ROWS, got, expected).wrong is not None
+
+
+def test_a_small_group_is_not_hidden_by_a_large_one() -> None:
+    expected = _normal(64, 2, 16)
+    expected[:, 1] *= 0.02
+    got = expected.clone()
+    got[:, 1] *= 1.05
+    assert _checked(OutputRule(HEADS.axes, row_factor=1e9), got, expected).wrong is None
+    error = _checked(OutputRule(HEADS.axes, group=("head",), row_factor=1e9), got, expected)
+    assert error.wrong is not None and dict(error.wrong.place)["head"] == 1
+
+
+def test_the_references_own_error_tightens_the_gate() -> None:
+    expected = _normal(16, 32)
+    got = expected * 1.008
+    assert _checked(ROWS, got, expected).wrong is None
+    assert _checked(ROWS, got, expected, baseline=1e-3).gate == pytest.approx(6e-3)
+    assert _checked(ROWS, got, expected, baseline=1e-3).wrong is not None
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.int8])
+def test_codes_may_be_one_step_off_now_and_then(dtype: torch.dtype) -> None:
+    rounded = (_normal(20, 20) * 20).to(dtype)
+    expected = rounded.double()
+    codes = rounded.clone().view(torch.int8)
+    codes[2, 3] += 1
+    assert _checked(CODES, codes.view(dtype), expected).wrong is None
+    assert _checked(OutputRule(CODES.axes, kind="exact"), codes.view(dtype), expected).wrong is not None
+    codes[2, 3] += 3
+    far = _checked(CODES, codes.view(dtype), expected)
+    assert far.wrong is not None and far.wrong.place == (("token", 2), ("column", 3))
+    codes = rounded.clone().view(torch.int8)
+    codes[:4] += 1
+    assert _checked(CODES, codes.view(dtype), expected).wrong is not None
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn])
+def test_what_the_oracle_leaves_open_must_stay_as_it_was_bit_by_bit(dtype: torch.dtype) -> None:
+    before = torch.full((6, 4), float("nan")).to(dtype)
+    expected = torch.full((6, 4), float("nan"), dtype=torch.float64)
+    expected[2] = 1.0
+    got = before.clone()
+    got.view(torch.uint8)[2] = torch.ones(4).to(dtype).view(torch.uint8)
+    assert _checked(KEPT, got, expected, before).wrong is None
+    got.view(torch.uint8)[5, 0] ^= 1
+    error = _checked(KEPT, got, expected, before)
+    assert error.wrong is not None and error.wrong.place == (("slot", 5), ("column", 0))
+
+
+def test_rows_of_zeros_may_carry_rounding_only() -> None:
+    expected = _normal(8, 8)
+    expected[3] = 0
+    got = expected + 1e-6
+    assert _checked(ROWS, got, expected).wrong is None
+    got[3] = 0.1
+    assert _checked(ROWS, got, expected).wrong is not None
