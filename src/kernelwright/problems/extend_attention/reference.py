@@ -6,7 +6,7 @@ programs of tiles beyond a request's length run like any other.
 """
 
 # Imports are those a candidate may have, and Triton functions take what the language takes.
-# ruff: noqa: D103, PLR0913, PLR0915, PLR0917, SIM102
+# ruff: noqa: D103, PLR0915, SIM102
 # mypy: ignore-errors
 
 import math
