@@ -101,6 +101,17 @@ def test_a_kept_kernel_is_the_same_and_a_damaged_one_is_made_anew(
     assert len(list(tmp_path.rglob("*.kernel"))) == 2
 
 
+def test_a_kept_kernel_without_its_object_code_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERNELWRIGHT_HOME", str(tmp_path))
+    text = ttir(kernels.doubled, F32, F32, 4096, BLOCK=1024)
+    first = compile_ttir(text, CompileOptions())
+    (code,) = tmp_path.rglob("*.o")
+    code.unlink()
+    again = compile_ttir(text, CompileOptions())
+    assert again.machine_sha256 == first.machine_sha256
+    assert code.exists()
+
+
 def test_a_kernel_compiled_anew_follows_the_generator_and_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
