@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 from kernelwright.compiler.faults import MemoryRange
+from kernelwright.compiler.features import LINE_BYTES
 from kernelwright.compiler.kernel import NativeKernel
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.core.errors import RequestError
@@ -16,7 +17,6 @@ from kernelwright.core.errors import RequestError
 # What a launch writes at least to be written past the caches: half of a last-level cache of 32 MiB, whose
 # other half holds what it read. The C library's copies draw the line at a similar place.
 _LEAST_STREAMED_BYTES = 16 << 20
-_LINE_BYTES = 64
 
 
 class _Place(NamedTuple):
@@ -75,7 +75,7 @@ class LazyKernel:
             return False
         if grid[0] * grid[1] * grid[2] * self._stored_bytes < _LEAST_STREAMED_BYTES:
             return False
-        return all(values[number] % _LINE_BYTES == 0 for number in self._written)
+        return all(values[number] % LINE_BYTES == 0 for number in self._written)
 
     def _disjoint(self, places: list[_Place | None]) -> bool:
         """Return whether no memory is reached through two arguments, other than by reading."""

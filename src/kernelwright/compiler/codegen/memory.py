@@ -6,9 +6,9 @@ from kernelwright.compiler.codegen.floats import BYTE_FLOATS, Floats
 from kernelwright.compiler.codegen.text import Reg, TextBlock, llvm_type
 from kernelwright.compiler.codegen.tracing import NOTE, READ, RELEASE, WRITE, event_key
 from kernelwright.compiler.codegen.values import Address, Affine, Buffer, Index, Lane, storage_bytes
+from kernelwright.compiler.features import LINE_BYTES
 
 ZEROS_BYTES = 1024
-LINE_BYTES = 64
 # Narrower stores past the caches do not exist.
 LEAST_STREAMED_BYTES = 16
 MIN_GATHER_BYTES = 4

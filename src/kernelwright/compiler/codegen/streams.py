@@ -8,9 +8,9 @@ from typing import cast
 
 from kernelwright.compiler.codegen.analysis import Facts
 from kernelwright.compiler.codegen.text import ELEMENT_BITS
+from kernelwright.compiler.features import LINE_BYTES
 from kernelwright.compiler.ir import Function, Op, Pointer, Value, walk
 
-LINE_BYTES = 64
 # Shorter rows leave lines half written at their ends too often.
 LEAST_ROW_BYTES = 256
 READERS = ("tt.load", "tt.atomic_rmw", "tt.atomic_cas")
