@@ -178,11 +178,7 @@ class Evaluator:
             )
         stored = "i8" if element == "i1" else element
         items = ", ".join(Reg(stored, 0, self.k.constant(stored, value).text).typed for value in values)
-        content = f"internal constant [{len(values)} x {llvm_type(stored, 0)}] [{items}], align 64"
-        names = [key for key in self.f.globals if key.startswith("table ")]
-        key = f"table {content}"
-        name = f"@kw_table{names.index(key) if key in names else len(names)}"
-        self.f.globals[key] = f"{name} = {content}"
+        name = self.f.constant("table", f"[{len(values)} x {llvm_type(stored, 0)}] [{items}], align 64")
         shape = op.result.shape
         return Buffer(shape, element, tuple(reversed(range(len(shape)))), name)
 
