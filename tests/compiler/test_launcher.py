@@ -18,7 +18,7 @@ def add() -> LazyKernel:
 
 
 def variants(kernel: LazyKernel) -> set[bool]:
-    return {options.noalias for options in kernel._kernels}
+    return {way.noalias for way in kernel._kernels}
 
 
 def test_tensors_and_numbers_are_passed(add: LazyKernel) -> None:

@@ -111,10 +111,7 @@ def test_narrow_floats_are_computed_in_f32_and_rounded_once(name: str, kind: str
     exact = torch.from_numpy(exactly(function, every.double().numpy()))
     wanted = exact.to(torch.float32).to(dtype)
     assert torch.equal(result.isnan(), wanted.isnan())
-    # Processors that convert to bf16 themselves make 0 of its subnormal numbers.
-    is_normal = (wanted.float().abs() > 2.0**-126) | (wanted == 0)
-    assert bool((result[~is_normal & ~wanted.isnan()].float().abs() <= 2.0**-126).all())
-    differ = is_normal & ~(result.eq(wanted) | wanted.isnan())
+    differ = ~(result.eq(wanted) | wanted.isnan())
     # Only where f32 falls on the other side of the middle between two numbers.
     assert int(differ.sum()) <= 20
     step = (result.view(torch.int16).int() - wanted.view(torch.int16).int()).abs()

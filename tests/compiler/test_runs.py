@@ -9,8 +9,9 @@ import triton.language as tl
 import triton.testing
 
 from kernelwright.compiler import CompileOptions, compile_ttir
+from kernelwright.compiler.codegen import streams
 from kernelwright.compiler.codegen.axes import LARGEST, power_of_two_in
-from kernelwright.compiler.compile import generate_llvm
+from kernelwright.compiler.compile import compile_anew, generate_llvm
 from tests.compiler import language_kernels as kernels
 from tests.compiler.test_reader import F32, ttir
 
@@ -98,6 +99,29 @@ def test_a_kept_kernel_is_the_same_and_a_damaged_one_is_made_anew(
     assert compile_ttir(text, CompileOptions(heard=True)).machine_sha256 == first.machine_sha256
     compile_ttir(text, CompileOptions())
     assert len(list(tmp_path.rglob("*.kernel"))) == 2
+
+
+def test_a_kept_kernel_without_its_object_code_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERNELWRIGHT_HOME", str(tmp_path))
+    text = ttir(kernels.doubled, F32, F32, 4096, BLOCK=1024)
+    first = compile_ttir(text, CompileOptions())
+    (code,) = tmp_path.rglob("*.o")
+    code.unlink()
+    again = compile_ttir(text, CompileOptions())
+    assert again.machine_sha256 == first.machine_sha256
+    assert code.exists()
+
+
+def test_a_kernel_compiled_anew_follows_the_generator_and_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERNELWRIGHT_HOME", str(tmp_path))
+    text, options = ttir(kernels.doubled, F32, F32, 4096, BLOCK=1024), CompileOptions(noalias=True, streaming=True)
+    kept = compile_ttir(text, options)
+    monkeypatch.setattr(streams, "LEAST_ROW_BYTES", 1 << 30)
+    assert compile_ttir(text, options).machine_sha256 == kept.machine_sha256
+    assert compile_anew(text, options).machine_sha256 != kept.machine_sha256
+    assert len(list(tmp_path.rglob("*.kernel"))) == 1
 
 
 def test_benchmarks_of_triton_take_real_time() -> None:

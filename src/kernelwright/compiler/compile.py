@@ -17,7 +17,7 @@ def generate_llvm(ttir: str, options: CompileOptions) -> Generated:
 
     Raises UnsupportedOpError naming op and source line, OverLimitError with figure and limit.
     """
-    return generate(read_kernel(ttir), options.features or host_features(), options)
+    return generate(read_kernel(ttir), _features(options), options)
 
 
 def read_kernel(ttir: str) -> Module:
@@ -29,10 +29,42 @@ def read_kernel(ttir: str) -> Module:
 
 def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:
     """Return the native kernel of Triton IR text, compiled now or before; errors as in `generate_llvm`."""
-    features = options.features or host_features()
+    choices = (_features(options), options, _passes(options))
+    return _linked(compiled(ttir, choices, lambda: _compiled(ttir, options)), options)
+
+
+def compile_anew(ttir: str, options: CompileOptions) -> NativeKernel:
+    """Return the native kernel of Triton IR text as the code generator writes it now, whatever was kept before.
+
+    For those who change the generator in a process; errors as in `generate_llvm`.
+    """
+    return _linked(_compiled(ttir, options), options)
+
+
+def _features(options: CompileOptions) -> HostFeatures:
+    return options.features or host_features()
+
+
+def _passes(options: CompileOptions) -> PassOptions:
     # Checked code runs a few times only: what counts is how soon it is there.
-    passes = PassOptions(selection=0 if options.checked else 3)
-    made = compiled(ttir, (features, options, passes), lambda: _compiled(ttir, features, options, passes))
+    return PassOptions(selection=0 if options.checked else 3)
+
+
+def _compiled(ttir: str, options: CompileOptions) -> Compiled:
+    generated = generate_llvm(ttir, options)
+    code = assemble(generated.llvm_ir, _features(options), _passes(options))
+    return Compiled(
+        generated.name,
+        generated.arg_types,
+        generated.scratch_bytes,
+        generated.locations,
+        generated.assertions,
+        generated.arguments,
+        code,
+    )
+
+
+def _linked(made: Compiled, options: CompileOptions) -> NativeKernel:
     return NativeKernel(
         made.name,
         made.arg_types,
@@ -44,18 +76,4 @@ def compile_ttir(ttir: str, options: CompileOptions) -> NativeKernel:
         made.assertions,
         made.arguments,
         options.races,
-    )
-
-
-def _compiled(ttir: str, features: HostFeatures, options: CompileOptions, passes: PassOptions) -> Compiled:
-    generated = generate_llvm(ttir, options)
-    code = assemble(generated.llvm_ir, features, passes)
-    return Compiled(
-        generated.name,
-        generated.arg_types,
-        generated.scratch_bytes,
-        generated.locations,
-        generated.assertions,
-        generated.arguments,
-        code,
     )

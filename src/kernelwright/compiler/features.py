@@ -9,6 +9,8 @@ import llvmlite.binding as llvm
 
 from kernelwright.core.errors import RequestError, UnknownNameError
 
+# What the processors that we know move between memory and caches at once.
+LINE_BYTES = 64
 _OVERRIDE = "KERNELWRIGHT_CPU_FEATURES"
 _AVX2 = ("avx", "avx2", "fma", "f16c", "bmi", "bmi2", "popcnt", "sse4.2", "ssse3", "sse3", "lzcnt", "movbe")
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")

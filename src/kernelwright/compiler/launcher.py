@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
 from kernelwright.compiler.faults import MemoryRange
+from kernelwright.compiler.features import LINE_BYTES
 from kernelwright.compiler.kernel import NativeKernel
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.core.errors import RequestError
@@ -16,7 +17,6 @@ from kernelwright.core.errors import RequestError
 # What a launch writes at least to be written past the caches: half of a last-level cache of 32 MiB, whose
 # other half holds what it read. The C library's copies draw the line at a similar place.
 _LEAST_STREAMED_BYTES = 16 << 20
-_LINE_BYTES = 64
 
 
 class _Place(NamedTuple):
@@ -27,12 +27,20 @@ class _Place(NamedTuple):
     number: int
 
 
+class _Way(NamedTuple):
+    """A way of launching that code is compiled for; fields as in `CompileOptions`, and cheap to look up."""
+
+    checked: bool = False
+    noalias: bool = False
+    streaming: bool = False
+
+
 class LazyKernel:
     """A kernel as Triton IR; it is compiled when first launched, for each way of launching apart."""
 
     def __init__(self, ttir: str) -> None:
         self._ttir = ttir
-        self._kernels: dict[CompileOptions, NativeKernel] = {}
+        self._kernels: dict[_Way, NativeKernel] = {}
         self._lock = threading.Lock()
 
     def launch(self, grid: tuple[int, int, int], args: Sequence[Any]) -> None:
@@ -52,20 +60,22 @@ class LazyKernel:
                 values.append(0 if arg is None else arg)
         if is_checked():
             ranges = [_range(place) for place in places if place is not None]
-            self._compiled(CompileOptions(checked=True, heard=True)).launch(grid, values, thread_count(), ranges)
+            self._compiled(_Way(checked=True)).launch(grid, values, thread_count(), ranges)
             return
         noalias = self._disjoint(places)
         streaming = noalias and self._streams(grid, values, places)
-        options = CompileOptions(noalias=noalias, heard=True, streaming=streaming)
-        self._compiled(options).launch(grid, values, thread_count())
+        self._compiled(_Way(False, noalias, streaming)).launch(grid, values, thread_count())
 
     def _streams(self, grid: tuple[int, int, int], values: list[Any], places: list[_Place | None]) -> bool:
         """Return whether the launch writes more than caches hold, to tensors that start at cache lines."""
-        if max((place.end - place.start for place in places if place is not None), default=0) < _LEAST_STREAMED_BYTES:
+        for place in places:
+            if place is not None and place.end - place.start >= _LEAST_STREAMED_BYTES:
+                break
+        else:
             return False
         if grid[0] * grid[1] * grid[2] * self._stored_bytes < _LEAST_STREAMED_BYTES:
             return False
-        return all(values[number] % _LINE_BYTES == 0 for number in self._written)
+        return all(values[number] % LINE_BYTES == 0 for number in self._written)
 
     def _disjoint(self, places: list[_Place | None]) -> bool:
         """Return whether no memory is reached through two arguments, other than by reading."""
@@ -99,16 +109,16 @@ class LazyKernel:
 
         return read_module(self._ttir)
 
-    def _compiled(self, options: CompileOptions) -> NativeKernel:
-        known = self._kernels.get(options)
+    def _compiled(self, way: _Way) -> NativeKernel:
+        known = self._kernels.get(way)
         if known is not None:
             return known
         from kernelwright.compiler import compile_ttir  # noqa: PLC0415  # triton imports us while it loads
 
         with self._lock:
-            if options not in self._kernels:
-                self._kernels[options] = compile_ttir(self._ttir, options)
-            return self._kernels[options]
+            if way not in self._kernels:
+                self._kernels[way] = compile_ttir(self._ttir, CompileOptions(heard=True, **way._asdict()))
+            return self._kernels[way]
 
 
 def is_checked() -> bool:

@@ -2,21 +2,19 @@
 
 import ctypes
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 
 from kernelwright.compiler.features import HostFeatures, host_features
+from kernelwright.compiler.kept import entry_path, read_entry, write_entry
 from kernelwright.core.errors import HarnessError
 
-_DIGEST_BYTES = 32
+_SUFFIX = ".o"
 _SHORT_LIST = (
     "add_sroa_pass", "add_instruction_combine_pass", "add_simplify_cfg_pass", "add_new_gvn_pass",
     "add_loop_simplify_pass", "add_aggressive_dce_pass",
@@ -42,10 +40,11 @@ class PassOptions:
 
 @dataclass(frozen=True)
 class ObjectCode:
-    """A relocatable object file and the SHA-256 of its bytes."""
+    """A relocatable object file, the SHA-256 of its bytes, and the key by which `assembled` finds it again."""
 
     data: bytes
     sha256: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -59,18 +58,23 @@ class LinkedFunction:
 def assemble(llvm_ir: str, features: HostFeatures, options: PassOptions | None = None) -> ObjectCode:
     """Return the object code of a module, from the cache directory when it is there.
 
-    The cache is `cache/` under KERNELWRIGHT_HOME (default ~/.kernelwright); a damaged entry is made anew, one
-    that cannot be written is left out. Raises HarnessError when LLVM refuses the module: generated
-    code is our fault.
+    A damaged entry is made anew, one that cannot be written is left out. Raises HarnessError when LLVM refuses the
+    module: generated code is our fault.
     """
     options = options or PassOptions()
     key = hashlib.sha256(f"{llvmlite.__version__}\n{features}\n{options}\n{llvm_ir}".encode()).hexdigest()
-    path = cache_directory() / key[:2] / f"{key}.o"
-    data = read_entry(path)
-    if data is None:
-        data = _compile(llvm_ir, features, options)
-        write_entry(path, data)
-    return ObjectCode(data, hashlib.sha256(data).hexdigest())
+    kept = assembled(key)
+    if kept is not None:
+        return kept
+    data = _compile(llvm_ir, features, options)
+    write_entry(entry_path(key, _SUFFIX), data)
+    return ObjectCode(data, hashlib.sha256(data).hexdigest(), key)
+
+
+def assembled(key: str) -> ObjectCode | None:
+    """Return the object code that `assemble` kept under a key, None when it is not there or damaged."""
+    data = read_entry(entry_path(key, _SUFFIX))
+    return None if data is None else ObjectCode(data, hashlib.sha256(data).hexdigest(), key)
 
 
 def assembly_text(llvm_ir: str, features: HostFeatures, options: PassOptions | None = None) -> str:
@@ -142,33 +146,6 @@ def _linker() -> Any:
 def keep_loaded(owner: object) -> None:
     """Never free `owner`: pool threads may still be in code of ours while the interpreter ends."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
-
-
-def cache_directory() -> Path:
-    """Return where compiled code is kept."""
-    home = os.environ.get("KERNELWRIGHT_HOME")
-    return (Path(home) if home else Path.home() / ".kernelwright") / "cache"
-
-
-def read_entry(path: Path) -> bytes | None:
-    """Return what was written to `path`, None when nothing was or when it is damaged."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    data = content[_DIGEST_BYTES:]
-    return data if content[:_DIGEST_BYTES] == hashlib.sha256(data).digest() else None
-
-
-def write_entry(path: Path, data: bytes) -> None:
-    """Write beside the entry and rename: processes that race leave one whole entry. What cannot be kept is not."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
-            file.write(hashlib.sha256(data).digest() + data)
-        os.replace(file.name, path)
-    except OSError:
-        return
 
 
 def _one_line(error: Exception) -> str:

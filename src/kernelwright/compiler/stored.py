@@ -1,4 +1,4 @@
-"""Compiled kernels on disk, by the Triton IR they come from: nothing is read and generated twice."""
+"""What is known of compiled kernels, on disk by their Triton IR: nothing is read and generated twice."""
 
 import hashlib
 import json
@@ -10,9 +10,8 @@ from pathlib import Path
 import llvmlite
 
 from kernelwright.compiler.ir import Location
-from kernelwright.compiler.native import ObjectCode, cache_directory, read_entry, write_entry
-
-_LENGTH_BYTES = 8
+from kernelwright.compiler.kept import entry_path, read_entry, write_entry
+from kernelwright.compiler.native import ObjectCode, assembled
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,16 @@ def compiled(ttir: str, choices: tuple[object, ...], make: Callable[[], Compiled
     """Return the compiled kernel from the cache directory, else from `make`, kept there from then on.
 
     An entry belongs to the exact text, the `choices` made for it (options, processor, passes; records that print
-    whole) and the compiler; a damaged one is made anew.
+    whole) and the compiler. It names its object code, which `native` keeps; one that is damaged, or whose object code
+    is gone, is made anew.
     """
     identity = f"{_compiler_sha256()}\n{llvmlite.__version__}\n{choices}\n{ttir}"
     key = hashlib.sha256(identity.encode()).hexdigest()
-    path = cache_directory() / key[:2] / f"{key}.kernel"
+    path = entry_path(key, ".kernel")
     data = read_entry(path)
-    if data is not None:
-        return _parse(data)
+    known = _parse(data) if data is not None else None
+    if known is not None:
+        return known
     made = make()
     write_entry(path, _bytes_of(made))
     return made
@@ -56,17 +57,19 @@ def _compiler_sha256() -> str:
 
 def _bytes_of(made: Compiled) -> bytes:
     facts = {
-        "name": made.name, "arg_types": made.arg_types, "scratch_bytes": made.scratch_bytes, "sha256": made.code.sha256,
+        "name": made.name, "arg_types": made.arg_types, "scratch_bytes": made.scratch_bytes, "object": made.code.key,
         "locations": {str(n): [place.file, place.line] for n, place in made.locations.items()},
         "assertions": made.assertions, "arguments": made.arguments,
     }  # fmt: skip
-    head = json.dumps(facts).encode()
-    return len(head).to_bytes(_LENGTH_BYTES, "little") + head + made.code.data
+    return json.dumps(facts).encode()
 
 
-def _parse(data: bytes) -> Compiled:
-    end = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")
-    facts = json.loads(data[_LENGTH_BYTES:end])
+def _parse(data: bytes) -> Compiled | None:
+    """Return the kernel of an entry, None when its object code is not there any more."""
+    facts = json.loads(data)
+    code = assembled(facts["object"])
+    if code is None:
+        return None
     return Compiled(
         facts["name"],
         tuple(facts["arg_types"]),
@@ -74,5 +77,5 @@ def _parse(data: bytes) -> Compiled:
         {int(n): Location(file, line) for n, (file, line) in facts["locations"].items()},
         {int(n): text for n, text in facts["assertions"].items()},
         {int(n): argument for n, argument in facts["arguments"].items()},
-        ObjectCode(data[end:], facts["sha256"]),
+        code,
     )

@@ -5,7 +5,6 @@ windows of all rates take turns, so that a slow second takes a few windows of ea
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +15,9 @@ import numpy as np
 import torch
 
 from kernelwright.chips.cpu import microkernels
-from kernelwright.chips.cpu.host import LIBRARY_REST_S, parse_cores, stay_on
+from kernelwright.chips.cpu.host import LIBRARY_REST_S, stay_on
+from kernelwright.chips.cpu.settling import settle_on
 from kernelwright.chips.cpu.triton_probes import compiled_dot, launch_ns
-from kernelwright.compiler.threads import pin_threads
 
 _WINDOW_S = 0.005
 _ROUNDS = 30
@@ -157,11 +156,7 @@ def _aligned(size_bytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
 
 def main(arguments: Sequence[str]) -> None:
     """Print every rate as one JSON object."""
-    cores = parse_cores(arguments[0])
-    stay_on(cores)
-    if hasattr(os, "sched_setaffinity"):
-        pin_threads(cores)
-    torch.set_num_threads(len(cores))
+    cores = settle_on(arguments[0])
     machine, team = microkernels.Machine(), Team(cores)
     tasks = {
         "stream": stream_tasks(machine, team),

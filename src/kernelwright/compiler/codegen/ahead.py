@@ -12,9 +12,9 @@ from kernelwright.compiler.codegen.analysis import LAZY
 from kernelwright.compiler.codegen.evaluate import Evaluator, pointee_name
 from kernelwright.compiler.codegen.text import Reg
 from kernelwright.compiler.codegen.values import Address, Buffer, Chunk, Index, storage_bytes
+from kernelwright.compiler.features import LINE_BYTES
 from kernelwright.compiler.ir import Block, Op, Value
 
-LINE_BYTES = 64
 MAX_LINES = 32
 POINTER_BYTES = 8
 

@@ -4,8 +4,9 @@ from typing import cast
 
 from kernelwright.compiler.codegen.atomics import atomic_root
 from kernelwright.compiler.codegen.evaluate import element_name
-from kernelwright.compiler.codegen.lowering import ATOMICS, Lowering, Pending
+from kernelwright.compiler.codegen.lowering import ATOMICS, Lowering
 from kernelwright.compiler.codegen.nests import Nest, write_nest
+from kernelwright.compiler.codegen.pending import Pending
 from kernelwright.compiler.codegen.rounds import Gather, Histogram, Map, Scan
 from kernelwright.compiler.ir import Op
 

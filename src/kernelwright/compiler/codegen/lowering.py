@@ -5,28 +5,20 @@ somebody needs it; a nest that is written takes along the reductions that need t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import cast
 
 from kernelwright.compiler.codegen import elementwise
 from kernelwright.compiler.codegen.ahead import Loop
-from kernelwright.compiler.codegen.analysis import LAZY, LEAST_RUN, Facts
+from kernelwright.compiler.codegen.analysis import LAZY, Facts
 from kernelwright.compiler.codegen.dot import write_transpose
-from kernelwright.compiler.codegen.evaluate import Evaluator, element_name, is_float
+from kernelwright.compiler.codegen.evaluate import Evaluator, element_name
 from kernelwright.compiler.codegen.layout import Layout
-from kernelwright.compiler.codegen.nests import (
-    Keep,
-    Nest,
-    Pack,
-    Reduce,
-    Root,
-    Store,
-    combiner_name,
-    write_nest,
-)
+from kernelwright.compiler.codegen.nests import Keep, Nest, Reduce, Root, Store, combiner_name, write_nest
+from kernelwright.compiler.codegen.pending import Pending, lanes_of, nest_of
 from kernelwright.compiler.codegen.scratch import Scratch
-from kernelwright.compiler.codegen.text import ELEMENT_BITS, Reg
+from kernelwright.compiler.codegen.text import Reg
 from kernelwright.compiler.codegen.values import Address, Buffer, storage_bytes
+from kernelwright.compiler.codegen.waiting import Waiting
 from kernelwright.compiler.ir import Block, Op, Value, walk
 from kernelwright.core.errors import UnsupportedOpError
 
@@ -37,23 +29,6 @@ NOTHING_TO_DO = {"gpu.barrier", "ttg.barrier", "llvm.intr.assume"}
 KEEP_ABOVE = 3
 # The cost of a value that is worth storing rather than computing twice: a load, an exponential.
 DEAR = 10
-REDUCE_COPIES = 4
-MOST_LANES = 64
-PACK_COPIES = 4
-
-
-@dataclass(eq=False)
-class Pending:
-    """A nest being put together."""
-
-    shape: tuple[int, ...]
-    lane: int
-    roots: list[Root] = field(default_factory=list)
-    keeps: list[Keep] = field(default_factory=list)
-    ops: set[Op] = field(default_factory=set)
-    visited: dict[tuple[Value, int | None], None] = field(default_factory=dict)
-    axis: int | None = None
-    pack: int | None = None
 
 
 class Lowering:
@@ -64,10 +39,10 @@ class Lowering:
         self.facts = facts
         self.layout = layout
         self.scratch = scratch
-        self.noalias = noalias
+        self.vector_bytes = evaluator.k.features.vector_bytes
         self.position: list[tuple[Block, int]] = []
         self.written: set[Op] = set()
-        self._places: dict[Block, dict[Op, int]] = {}
+        self.waiting = Waiting(facts, self.written, noalias)
         self.loops: list[Loop] = []
         # Ops whose tensors other blocks of the function read: stored where they stand, if they cost something.
         self.shared: set[Op] = set()
@@ -125,51 +100,11 @@ class Lowering:
         for earlier in block.ops[:number]:
             if earlier.name != "tt.load" or not earlier.result.shape or self.e.buffer_of(earlier.result) is not None:
                 continue
-            if self._cannot_clash(earlier, effect):
+            if self.waiting.cannot_clash(earlier, effect):
                 continue
             in_place = effect.name == "tt.store" and effect.operands[0] is earlier.operands[0]
-            if self._needed(earlier.result, block, number, in_place):
+            if self.waiting.is_needed(earlier.result, block, number, in_place):
                 self.require(earlier.result)
-
-    def _cannot_clash(self, load: Op, effect: Op) -> bool:
-        if not self.noalias or effect.regions or effect.name not in ("tt.store", "tt.atomic_rmw", "tt.atomic_cas"):
-            return False
-        if effect.attrs.get("sem") in ("release", "acq_rel"):
-            return False  # it may hand what the load reads to a program that writes it
-        read, written = self.facts.base_argument(load.operands[0]), self.facts.base_argument(effect.operands[0])
-        return read is not None and written is not None and read is not written
-
-    def _needed(self, value: Value, block: Block, number: int, in_place: bool, seen: set[Op] | None = None) -> bool:
-        """Return whether `value` is read by or after op `number` of `block` (only after, if in place)."""
-        # Each op once: values that are read twice would double the way with every op.
-        seen = set() if seen is None else seen
-        for use in value.uses:
-            if use in seen:
-                continue
-            seen.add(use)
-            top: Op | None = use
-            while top is not None and top.block is not block:
-                top = top.block.parent if top.block is not None else None
-            if top is None:
-                return True
-            place = self._place(block, top)
-            if place > number or (place == number and not in_place):
-                return True
-            if (
-                place < number
-                and use.name in LAZY
-                and any(self._needed(result, block, number, in_place, seen) for result in use.results)
-            ):
-                return True
-            if place < number and use.name == "tt.reduce" and use not in self.written:
-                return True
-        return False
-
-    def _place(self, block: Block, op: Op) -> int:
-        """Return the number of `op` in `block`."""
-        if block not in self._places:
-            self._places[block] = {other: number for number, other in enumerate(block.ops)}
-        return self._places[block][op]
 
     def _store(self, op: Op) -> None:
         pointer, value = op.operands[0], op.operands[1]
@@ -255,7 +190,7 @@ class Lowering:
             self.settle(value, pending.lane if value.shape == pending.shape else None, pending)
         self._take_reductions(pending)
         self._take_keeps(pending)
-        write_nest(self.e, self._nest(pending), pending.roots)
+        write_nest(self.e, nest_of(pending, self.facts, self.vector_bytes), pending.roots)
         for root in pending.roots:
             if isinstance(root, Reduce):
                 self._register_reduce(root)
@@ -311,7 +246,7 @@ class Lowering:
                 continue
             if op.operands[0].shape != pending.shape or combiner_name(op) is None:
                 continue
-            if self._place(block, op) > number and self._effect_between(block, number, op):
+            if self.waiting.place(block, op) > number and self._effect_between(block, number, op):
                 continue
             axis = cast(int, op.attrs["axis"])
             if pending.axis not in (None, axis) or (pending.pack is not None and pending.pack != axis):
@@ -332,7 +267,7 @@ class Lowering:
         return all(self._is_ready(value, ready) for value in values)
 
     def _effect_between(self, block: Block, number: int, op: Op) -> bool:
-        between = block.ops[number + 1 : self._place(block, op)]
+        between = block.ops[number + 1 : self.waiting.place(block, op)]
         return any(other.name in EFFECTS or (other.regions and other.name != "tt.reduce") for other in between)
 
     def _shares_work(self, op: Op, pending: Pending) -> bool:
@@ -390,58 +325,6 @@ class Lowering:
         own = DEAR if op.name in elementwise.HEAVY or op.name == "tt.load" else int(op.name in elementwise.NAMES)
         return own + sum(self.cost(operand, shape, known) for operand in op.operands)
 
-    def _nest(self, pending: Pending) -> Nest:
-        shape, lane = pending.shape, pending.lane
-        if not shape:
-            return Nest((), 0, 1, ())
-        lanes = min(self._lanes(pending), shape[lane])
-        rest = [d for d in range(len(shape)) if d != lane]
-        steps: dict[int, int] = {}
-        if pending.axis is not None and pending.axis != lane:
-            order = [*(d for d in rest if d != pending.axis), lane, pending.axis]
-            simple = self._has_known_combiners(pending)
-            steps[pending.axis] = min(REDUCE_COPIES if simple else 1, shape[pending.axis])
-        else:
-            order = [*rest, lane]
-            if pending.axis is not None and self._has_known_combiners(pending):
-                steps[lane] = min(REDUCE_COPIES, shape[lane] // lanes)
-        if pending.pack is not None:
-            steps.setdefault(pending.pack, min(PACK_COPIES if pending.axis is not None else 2, shape[pending.pack]))
-        return Nest(shape, lane, lanes, tuple(order), steps)
-
-    def _has_known_combiners(self, pending: Pending) -> bool:
-        return all(combiner_name(root.op) is not None for root in pending.roots if isinstance(root, Reduce))
-
-    def _lanes(self, pending: Pending) -> int:
-        widest = 0
-        narrowest_int = 0
-        values = [value for value, _ in pending.visited if value.shape == pending.shape]
-        values += [root.value for root in pending.roots if isinstance(root, Keep | Pack)]
-        for root in pending.roots:
-            if isinstance(root, Reduce):
-                values += root.op.operands
-            elif isinstance(root, Store):
-                values.append(root.op.operands[1])
-        for value in values:
-            element = element_name(value)
-            if is_float(element):
-                widest = max(widest, ELEMENT_BITS[element])
-            elif element not in ("ptr", "i1"):
-                narrowest_int = max(narrowest_int, min(32, ELEMENT_BITS[element]))
-        bits = max(16, widest or narrowest_int or 32)
-        return min(self.e.k.features.vector_bytes * 8 // bits, self._shortest_run(pending))
-
-    def _shortest_run(self, pending: Pending) -> int:
-        """Return the longest chunk that memory accesses of the nest see as one run each."""
-        shortest = MOST_LANES
-        accesses = [op for op in pending.ops if op.name in ("tt.load", "tt.store")]
-        for pointer in (op.operands[0] for op in accesses):
-            if pointer.shape == pending.shape and self.facts.stride(pointer, pending.lane) != 1:
-                run = self.facts.axis(pointer, pending.lane).run
-                if run >= LEAST_RUN:
-                    shortest = min(shortest, run)
-        return shortest
-
     # --- reductions
 
     def _reduce(self, op: Op) -> None:
@@ -486,7 +369,7 @@ class Lowering:
         pending = Pending(shape, lane, [root], ops={op})
         for operand in op.operands:
             self.settle(operand, lane if lane != axis and operand.shape == shape else None, pending)
-        lanes = 1 if lane == axis else min(self._lanes(pending), shape[lane])
+        lanes = 1 if lane == axis else min(lanes_of(pending, self.facts, self.vector_bytes), shape[lane])
         rest = [d for d in range(len(shape)) if d not in (lane, axis)]
         order = (*rest, axis) if lane == axis else (*rest, lane, axis)
         write_nest(self.e, Nest(shape, lane, lanes, order), pending.roots)

@@ -18,9 +18,10 @@ from kernelwright.compiler.codegen.dot import (
     write_transpose,
 )
 from kernelwright.compiler.codegen.evaluate import element_name
-from kernelwright.compiler.codegen.lowering import DEAR, Lowering, Pending
+from kernelwright.compiler.codegen.lowering import DEAR, Lowering
 from kernelwright.compiler.codegen.memory import ZEROS_BYTES
 from kernelwright.compiler.codegen.nests import Nest, Pack, RowPointers, write_nest
+from kernelwright.compiler.codegen.pending import Pending
 from kernelwright.compiler.codegen.values import Buffer, storage_bytes
 from kernelwright.compiler.ir import Op, Value
 

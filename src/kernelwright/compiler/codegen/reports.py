@@ -56,12 +56,7 @@ class Print(PlainRoot):
 def _call_printf(e: Evaluator, text: str, arguments: list[str]) -> None:
     data = text.encode() + b"\0"
     shown = "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:02X}" for byte in data)
-    name = f"@kw_text{sum(key.startswith('text ') for key in e.f.globals)}"
-    known = e.f.globals.get(f"text {text}")
-    if known is None:
-        e.f.globals[f"text {text}"] = f'{name} = internal constant [{len(data)} x i8] c"{shown}"'
-    else:
-        name = known.split(" ", 1)[0]
+    name = e.f.constant("text", f'[{len(data)} x i8] c"{shown}"')
     e.f.declare("printf", "declare i32 @printf(ptr, ...)")
     e.f.line(f"call i32 (ptr, ...) @printf({', '.join([f'ptr {name}', *arguments])})")
 

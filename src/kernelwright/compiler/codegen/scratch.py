@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from kernelwright.compiler.codegen.journal import Space
 from kernelwright.compiler.codegen.text import FunctionText
 from kernelwright.compiler.codegen.values import Buffer
+from kernelwright.compiler.features import LINE_BYTES
 from kernelwright.core.errors import OverLimitError
 
 LIMIT_BYTES = 64 << 20
-LINE_BYTES = 64
 
 
 class Scratch:

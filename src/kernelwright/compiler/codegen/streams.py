@@ -8,12 +8,11 @@ from typing import cast
 
 from kernelwright.compiler.codegen.analysis import Facts
 from kernelwright.compiler.codegen.text import ELEMENT_BITS
+from kernelwright.compiler.features import LINE_BYTES
 from kernelwright.compiler.ir import Function, Op, Pointer, Value, walk
 
-LINE_BYTES = 64
 # Shorter rows leave lines half written at their ends too often.
 LEAST_ROW_BYTES = 256
-READERS = ("tt.load", "tt.atomic_rmw", "tt.atomic_cas")
 
 
 def streamed_arguments(function: Function, facts: Facts) -> frozenset[Value]:
@@ -24,7 +23,7 @@ def streamed_arguments(function: Function, facts: Facts) -> frozenset[Value]:
     ops = list(walk(function.body))
     if any(op.name.startswith("tt.atomic") for op in ops):
         return frozenset()
-    read = {facts.base_argument(op.operands[0]) for op in ops if op.name in READERS}
+    read = {facts.base_argument(op.operands[0]) for op in ops if op.name == "tt.load"}
     written = {facts.base_argument(op.operands[0]) for op in ops if op.name == "tt.store"}
     return frozenset(cast(set[Value], set() if None in read | written else written - read))
 

@@ -137,6 +137,14 @@ class FunctionText:
         self.declares[name] = signature
         return name
 
+    def constant(self, hint: str, content: str) -> str:
+        """Return the name of a constant of the module with this type and value; equal content is one constant."""
+        key = f"{hint} {content}"
+        if key not in self.globals:
+            number = sum(known.startswith(f"{hint} ") for known in self.globals)
+            self.globals[key] = f"@kw_{hint}{number} = internal constant {content}"
+        return self.globals[key].split(" ", 1)[0]
+
     def jump(self, target: TextBlock) -> None:
         """End the current block of the innermost level with a jump and continue in `target`."""
         self.places[-1].end = f"br label %{target.name}"

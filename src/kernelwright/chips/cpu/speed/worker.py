@@ -5,7 +5,6 @@ A B B A, on copies of the inputs that take turns so that none is in the last-lev
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,11 +12,11 @@ from typing import Any
 
 import torch
 
-from kernelwright.chips.cpu.host import LIBRARY_REST_S, load_host, parse_cores, stay_on
+from kernelwright.chips.cpu.host import LIBRARY_REST_S, load_host
 from kernelwright.chips.cpu.rotation import copies_to_rotate
+from kernelwright.chips.cpu.settling import settle_on
 from kernelwright.chips.cpu.speed import kernels
 from kernelwright.chips.cpu.speed.cases import CASES, Case, Tensors, difference, gate
-from kernelwright.compiler.threads import pin_threads
 from kernelwright.core.errors import KernelwrightError
 
 BLOCKS = 8
@@ -85,11 +84,7 @@ def _elapsed_ns(call: Callable[..., object], given: Tensors, rest_s: float) -> i
 
 def main(arguments: Sequence[str]) -> None:
     """Print the times of the cases of these names, each as soon as it is measured."""
-    cores = parse_cores(arguments[0])
-    stay_on(cores)
-    if hasattr(os, "sched_setaffinity"):
-        pin_threads(cores)
-    torch.set_num_threads(len(cores))
+    settle_on(arguments[0])
     llc_bytes = load_host().llc_bytes
     for name in arguments[1:]:
         if name == LAUNCH:
