@@ -23,7 +23,7 @@ def start(ledger: SqlLedger, bench: ScriptedBench, given: Setup | None = None) -
     if "r" not in ledger.runs():
         open_run(ledger, "r", given or setup())
     try:
-        return conduct_run(ledger, "r", lambda given, hidden: bench, lambda line: None)
+        return conduct_run(ledger, "r", lambda given, hidden: bench, lambda line: None, lambda seconds: None)
     finally:
         ledger.close()
 
@@ -89,12 +89,20 @@ def test_a_fault_of_the_harness_is_retried_and_never_counted(tmp_path: Path) -> 
     assert (state.counted, state.harness_faults) == (4, 2)
 
 
-def test_an_outage_stops_the_run_and_leaves_it_resumable(tmp_path: Path) -> None:
-    ledger, bench = open_ledger(tmp_path), ScriptedBench(ScriptedEngineer(script(4)), faults=3)
-    with pytest.raises(HarnessError, match="failed 3 times in turn, nothing was counted"):
+def test_a_candidate_that_cannot_be_judged_is_told_so_costs_nothing_and_the_run_goes_on(tmp_path: Path) -> None:
+    ledger, engineer = open_ledger(tmp_path), ScriptedEngineer(script(4))
+    state = start(ledger, ScriptedBench(engineer, faults=3))
+    assert [heard["status"] for heard in engineer.heard if "status" in heard][:2] == ["harness_error", "accepted"]
+    assert (state.counted, state.harness_faults, state.is_closed) == (3, 3, True)
+    assert [e.candidate_sha256 for e in state.evaluations] == [Candidate(source).sha256 for source in script(4)[1:]]
+
+
+def test_a_judge_that_does_not_work_stops_the_run_and_leaves_it_resumable(tmp_path: Path) -> None:
+    ledger, bench = open_ledger(tmp_path), ScriptedBench(ScriptedEngineer(script(4)), faults=9)
+    with pytest.raises(HarnessError, match="failed 9 times in turn, nothing was counted"):
         start(ledger, bench)
     assert fold(ledger.entries("r")).counted == 0
-    assert start(ledger, bench).counted == 4
+    assert start(ledger, bench).counted > 0
 
 
 def test_time_that_nobody_worked_is_not_spent(tmp_path: Path) -> None:
@@ -105,7 +113,7 @@ def test_time_that_nobody_worked_is_not_spent(tmp_path: Path) -> None:
         return now[0]
 
     ledger = SqlLedger(f"sqlite:///{tmp_path / 'ledger.db'}", clock_ns)
-    bench = ScriptedBench(ScriptedEngineer(script(2)), faults=3)
+    bench = ScriptedBench(ScriptedEngineer(script(4)), faults=9)
     with pytest.raises(HarnessError):
         start(ledger, bench)
     before_ns = fold(ledger.entries("r")).active_ns
@@ -157,6 +165,26 @@ def test_an_engineer_that_goes_another_way_on_resume_pays_only_for_what_is_new(t
     other = ScriptedBench(ScriptedEngineer(script(12)[::-1]))
     state = start(open_ledger(tmp_path), other)
     assert (state.counted, other.judged) == (12, 6)
+
+
+def test_a_note_whose_call_was_cut_off_by_a_crash_stands_once(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+
+    class Crashing(SqlLedger):
+        """Ends the process, so to speak, between the first note and the entry of the call that wrote it."""
+
+        def append(self, run, kind, payload, blobs=None):  # type: ignore[no-untyped-def]
+            if kind == "tool_call" and payload["name"] == "notes":
+                raise KeyboardInterrupt
+            return super().append(run, kind, payload, blobs)
+
+    ledger.close()
+    crashing = Crashing(ledger.url)
+    with pytest.raises(KeyboardInterrupt):
+        start(crashing, ScriptedBench(ScriptedEngineer(script(3))))
+    crashing.close()
+    state = start(SqlLedger(ledger.url), ScriptedBench(ScriptedEngineer(script(3))))
+    assert len(state.notes) == 1
 
 
 def test_a_closed_run_is_not_worked_on_again(tmp_path: Path) -> None:

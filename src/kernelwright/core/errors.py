@@ -26,6 +26,10 @@ class HarnessError(KernelwrightError):
     exit_code = 3
 
 
+class OutageError(HarnessError):
+    """The machine could not do it just now, a full disk or a locked database: the same thing may work later."""
+
+
 class UnknownNameError(RequestError):
     """A name that no registry knows; the text lists the known ones and the nearest."""
 

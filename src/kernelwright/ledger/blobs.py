@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from kernelwright.core.errors import HarnessError
+from kernelwright.core.errors import HarnessError, OutageError
 
 
 class BlobFolder:
@@ -19,12 +19,21 @@ class BlobFolder:
         return self.folder / digest[:2] / digest
 
     def write(self, digest: str, content: bytes) -> None:
-        """Store `content`, on disk before the call returns; a blob that is there and whole stays."""
+        """Store `content`, on disk before the call returns; a blob that is there and whole stays.
+
+        Raises OutageError when the disk does not take it.
+        """
         if hashlib.sha256(content).hexdigest() != digest:
             raise ValueError("a blob's name must be the SHA-256 of its content")
         path = self.path(digest)
         if path.exists() and path.read_bytes() == content:
             return
+        try:
+            self._write(path, content)
+        except OSError as error:
+            raise OutageError(f"the disk must take a blob of {len(content)} bytes: {error.strerror}") from None
+
+    def _write(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix="new-")
         try:

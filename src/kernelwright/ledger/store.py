@@ -9,16 +9,26 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import NullPool
 
 from kernelwright.core.entry import GENESIS, ControlRequest, Entry, canonical_json, entry_digest
-from kernelwright.core.errors import HarnessError, RequestError, UnknownNameError
+from kernelwright.core.errors import HarnessError, OutageError, RequestError, UnknownNameError
 from kernelwright.ledger import schema
 from kernelwright.ledger.blobs import BlobFolder
 from kernelwright.ledger.chain import BLOBS_KEY, Finding, Row, check_rows
 from kernelwright.ledger.lock import WriterLock
 from kernelwright.ledger.places import default_url, home
+
+# So long SQLite itself waits for another process to finish writing.
+BUSY_S = 20.0
 
 
 class SqlLedger:
@@ -51,7 +61,7 @@ class SqlLedger:
         """Write one entry, durable before it returns; `blobs` maps content hash to content.
 
         The first append takes the run's writer lock and keeps it until `close`.
-        Raises RequestError when another process writes the run.
+        Raises RequestError when another process writes the run, OutageError when the machine cannot write just now.
         """
         with self._guard:
             self._take(run)
@@ -76,7 +86,7 @@ class SqlLedger:
                 f"entry {rows[0].number} of run '{rows[0].run}' must be new, it exists: another machine writes this run"
             ) from None
         except SQLAlchemyError as error:
-            raise HarnessError(f"the ledger must take an entry, it did not: {_first_line(error)}") from None
+            raise _fault(f"the ledger must take an entry, it did not: {_first_line(error)}", error) from None
 
     def take(self, run: str) -> None:
         """Take the run's writer lock now, before anything is read that a fold depends on."""
@@ -115,7 +125,7 @@ class SqlLedger:
             with self._engine.connect() as connection:
                 return tuple(Row(**row._mapping) for row in connection.execute(query))
         except SQLAlchemyError as error:
-            raise HarnessError(f"the ledger must be readable, it is not: {_first_line(error)}") from None
+            raise _fault(f"the ledger must be readable, it is not: {_first_line(error)}", error) from None
 
     def runs(self) -> tuple[str, ...]:
         """Return the names of all runs, oldest first."""
@@ -125,7 +135,7 @@ class SqlLedger:
             with self._engine.connect() as connection:
                 return tuple(connection.execute(query).scalars())
         except SQLAlchemyError as error:
-            raise HarnessError(f"the ledger must be readable, it is not: {_first_line(error)}") from None
+            raise _fault(f"the ledger must be readable, it is not: {_first_line(error)}", error) from None
 
     def blob(self, digest: str) -> bytes:
         """Return the content with that SHA-256, checked. Raises HarnessError if missing or changed."""
@@ -154,8 +164,11 @@ class SqlLedger:
             .where(columns.run == run, columns.id > after)
             .order_by(columns.id)
         )
-        with self._engine.connect() as connection:
-            return tuple(ControlRequest(**row._mapping) for row in connection.execute(query))
+        try:
+            with self._engine.connect() as connection:
+                return tuple(ControlRequest(**row._mapping) for row in connection.execute(query))
+        except SQLAlchemyError as error:
+            raise _fault(f"the ledger must be readable, it is not: {_first_line(error)}", error) from None
 
     def seal(self, run: str, secret: str) -> None:
         """Keep a run's secret outside its entries until the run reveals it."""
@@ -204,7 +217,7 @@ class SqlLedger:
 def _open_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return create_engine(url)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 60})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_S})
 
     @event.listens_for(engine, "connect")
     def _tune(connection: object, record: object) -> None:
@@ -245,6 +258,11 @@ def _folder_of(url: str) -> Path:
 
 def _entry_of(row: Row) -> Entry:
     return Entry(row.run, row.number, row.kind, row.time_ns, json.loads(row.payload), row.previous, row.digest)
+
+
+def _fault(text: str, error: SQLAlchemyError) -> HarnessError:
+    """Return the error to raise: an outage for what the database calls operational, such as a lock or a full disk."""
+    return OutageError(text) if isinstance(error, OperationalError) else HarnessError(text)
 
 
 def _first_line(error: Exception) -> str:

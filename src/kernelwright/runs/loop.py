@@ -11,6 +11,7 @@ from kernelwright.core.errors import HarnessError, RequestError
 from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
 from kernelwright.core.protocols import BudgetSpent
 from kernelwright.runs.conditions import Bench, Progress, RunLedger
+from kernelwright.runs.patience import PatientLedger
 from kernelwright.runs.recorder import Hands, RunRecorder, plain_json, seed_of
 from kernelwright.runs.state import RunState, fold
 
@@ -36,12 +37,19 @@ def open_run(ledger: RunLedger, run: str, setup: Setup) -> None:
     ledger.append(run, "opened", payload)
 
 
-def conduct_run(ledger: RunLedger, run: str, make_bench: MakeBench, progress: Progress) -> RunState:
+def conduct_run(
+    given: RunLedger,
+    run: str,
+    make_bench: MakeBench,
+    progress: Progress,
+    sleep: Callable[[float], None] = time.sleep,
+) -> RunState:
     """Work on an opened run until it is closed; return its last state.
 
     What entries say is done is not done again. Raises RequestError when the run is written by
     another process or its secret is not here, HarnessError when the judge cannot work.
     """
+    ledger = PatientLedger(given, progress, sleep)
     ledger.take(run)
     state = fold(ledger.entries(run))
     if state.is_closed:
@@ -55,7 +63,7 @@ def conduct_run(ledger: RunLedger, run: str, make_bench: MakeBench, progress: Pr
         if not state.has_reference:
             ledger.append(run, "reference", {"architecture": bench.reference_architecture(progress)})
         _tune(ledger, run, bench, secret, progress)
-        _work(ledger, run, bench, secret, progress)
+        _work(ledger, run, bench, secret, progress, sleep)
         _judge_final(ledger, run, bench, secret, progress)
     finally:
         bench.close()
@@ -90,11 +98,14 @@ def _tune(ledger: RunLedger, run: str, bench: Bench, secret: str, progress: Prog
     ledger.append(run, "baseline_tuned", {"baseline": plain_json(to_json(tuned))}, blobs)
 
 
-def _work(ledger: RunLedger, run: str, bench: Bench, secret: str, progress: Progress) -> None:
+def _work(
+    ledger: PatientLedger, run: str, bench: Bench, secret: str, progress: Progress, sleep: Callable[[float], None]
+) -> None:
     state = fold(ledger.entries(run))
     if state.end_reason or state.setup is None:
         return
-    recorder = RunRecorder(ledger, run, secret, Hands(bench.judge, progress, against_best=bench.against_best))
+    hands = Hands(bench.judge, progress, against_best=bench.against_best, outage=ledger.outage, sleep=sleep)
+    recorder = RunRecorder(ledger, run, secret, hands)
     progress(f"{bench.engineer.name} works on {state.setup.problem} on {state.setup.chip}")
     try:
         bench.engineer.work(bench.tools(recorder), state.setup.seed)

@@ -24,7 +24,10 @@ from kernelwright.runs.text_blobs import from_blobs, to_blobs
 
 # An engineer that calls tools this often without one new evaluation goes in a circle.
 CALLS_WITHOUT_EVALUATION = 500
+# Tries of one candidate, the waits between them, and faults without an evaluation after which a run stops.
 HARNESS_ATTEMPTS = 3
+FAULT_WAITS_S = (1.0, 10.0)
+MOST_FAULTS_IN_TURN = 9
 PAUSE_POLL_S = 0.5
 # Longer calls are worth a line to the people who wait; evaluations have one anyway.
 SLOW_CALL_S = 2.0
@@ -32,13 +35,14 @@ SLOW_CALL_S = 2.0
 
 @dataclass(frozen=True)
 class Hands:
-    """What a recorder works with: the judge of the run, its direct comparison, how it speaks to people."""
+    """What a recorder works with: the judge of the run, its direct comparison, how it speaks to people, outages."""
 
     judge: Callable[[Candidate, int, Progress], Verdict]
     progress: Progress
     sleep: Callable[[float], None] = time.sleep
     clock_ns: Callable[[], int] = time.time_ns
     against_best: Callable[[Candidate, int, Progress], Direct | None] | None = None
+    outage: Callable[[], tuple[str, float] | None] | None = None
 
 
 class RunRecorder:
@@ -52,6 +56,9 @@ class RunRecorder:
         self._ledger, self._run, self._secret, self._hands = ledger, run, secret, hands
         self._entries = list(ledger.entries(run))
         self._calls = [i for i, entry in enumerate(self._entries) if entry.kind == "tool_call"]
+        # Notes of a call that a crash cut off before its own entry: made again, it must not write them twice.
+        last = self._calls[-1] if self._calls else -1
+        self._cut_off = [e.payload["text"] for e in self._entries[last + 1 :] if e.kind == "note"]
         self._steered = 0
         self._guard = threading.Lock()
         self._state, self._at = RunState(), 0
@@ -91,12 +98,18 @@ class RunRecorder:
         return result
 
     def evaluate(self, candidate: Candidate, note: str) -> Evaluation:
-        """See `core.protocols.Recorder`. Harness errors are retried and never counted."""
+        """See `core.protocols.Recorder`. Harness errors are retried and never counted.
+
+        After the last try the run goes on: the evaluation says `harness_error` and stands in no count. Raises
+        HarnessError when it is like that for several candidates in turn: then the judge does not work here.
+        """
         known = self._state.of_source(candidate.sha256)
         if known is not None:
             return replace(known, repeats=known.repeats or known.number, is_best=False, is_redesign=False)
         self._require_budget()
         verdict = self._judge(candidate)
+        if verdict.status == "harness_error":
+            return Evaluation(len(self._state.evaluations) + 1, candidate.sha256, verdict, note)
         verdict = self._compared(verdict)
         found = next_evaluation(self._state, candidate.sha256, verdict, note)
         payload = evaluation_payload(found, plain_json(to_json(verdict)))
@@ -114,6 +127,9 @@ class RunRecorder:
 
     def note(self, text: str) -> None:
         """See `core.protocols.Recorder`."""
+        if text in self._cut_off:
+            self._cut_off.remove(text)
+            return
         self._write("note", {"text": text})
 
     def notes(self) -> tuple[str, ...]:
@@ -175,19 +191,30 @@ class RunRecorder:
             self._advance(len(self._entries))
             entry = self._ledger.append(self._run, kind, payload, blobs)
             self._entries.append(entry)
+            outage = None if self._hands.outage is None else self._hands.outage()
+            if outage is not None:
+                told = {"reason": outage[0], "lost_ns": round(outage[1] * 1e9)}
+                self._entries.append(self._ledger.append(self._run, "outage", told))
             self._advance(len(self._entries))
             return entry
 
     def _judge(self, candidate: Candidate) -> Verdict:
-        reason = ""
         for attempt in range(HARNESS_ATTEMPTS):
             number = f"{len(self._state.evaluations) + 1}:{self._state.harness_faults}"
+            began_ns = self._hands.clock_ns()
             verdict = self._hands.judge(candidate, seed_of(self._secret, number), self._hands.progress)
             if verdict.status != "harness_error":
                 return verdict
-            reason = verdict.reason
-            self._write("harness_fault", {"candidate": candidate.sha256, "reason": reason, "attempt": attempt + 1})
-        raise HarnessError(f"the judge failed {HARNESS_ATTEMPTS} times in turn, nothing was counted: {reason}")
+            lost_ns = max(0, self._hands.clock_ns() - began_ns)
+            payload = {"candidate": candidate.sha256, "reason": verdict.reason, "attempt": attempt + 1}
+            self._write("harness_fault", {**payload, "lost_ns": lost_ns})
+            self._hands.progress(f"fault of the harness, nothing is counted: {verdict.reason}")
+            faults = self._state.faults_in_turn
+            if faults >= MOST_FAULTS_IN_TURN:
+                raise HarnessError(f"the judge failed {faults} times in turn, nothing was counted: {verdict.reason}")
+            if attempt + 1 < HARNESS_ATTEMPTS:
+                self._hands.sleep(FAULT_WAITS_S[attempt])
+        return verdict
 
     def _compared(self, verdict: Verdict) -> Verdict:
         """Return the verdict with a direct comparison where it could make the candidate the best."""

@@ -20,7 +20,8 @@ class RunState:
     `counted` evaluations used, repeats left out; `since_best` counted evaluations since the last
     promotion; `calls_since_counted` tool calls since the last counted evaluation; `active_ns` time
     during which a process worked on the run, `tuned_at_ns` of it until the baseline was tuned;
-    `last_request` the last control request answered.
+    `last_request` the last control request answered; `harness_faults` what went wrong that is nobody's fault,
+    `faults_in_turn` of the judge without an evaluation between them.
     """
 
     setup: Setup | None = None
@@ -40,6 +41,7 @@ class RunState:
     since_best: int = 0
     calls_since_counted: int = 0
     harness_faults: int = 0
+    faults_in_turn: int = 0
     active_ns: int = 0
     last_time_ns: int = 0
     last_request: int = 0
@@ -99,7 +101,9 @@ def step(state: RunState, entry: Entry) -> RunState:
     # Time between a crash and the next session, or within a pause, is nobody's work.
     idle = state.is_paused or entry.kind in ("opened", "session")
     passed_ns = 0 if idle else max(0, entry.time_ns - state.last_time_ns)
-    state = replace(state, active_ns=state.active_ns + passed_ns, last_time_ns=entry.time_ns)
+    # What a fault of the harness took is nobody's work either.
+    passed_ns -= cast(int, payload.get("lost_ns", 0))
+    state = replace(state, active_ns=max(0, state.active_ns + passed_ns), last_time_ns=entry.time_ns)
     if "request" in payload:
         state = replace(state, last_request=cast(int, payload["request"]))
     change = _CHANGES.get(entry.kind)
@@ -156,7 +160,7 @@ def _tuned(state: RunState, payload: Mapping[str, object]) -> RunState:
 def _evaluated(state: RunState, payload: Mapping[str, object]) -> RunState:
     verdict = from_json(Verdict, payload["verdict"], "verdict")
     found = next_evaluation(state, cast(str, payload["candidate"]), verdict, cast(str, payload["note"]))
-    state = replace(state, evaluations=(*state.evaluations, found))
+    state = replace(state, evaluations=(*state.evaluations, found), faults_in_turn=0)
     if found.repeats is not None:
         return state
     seen = state.architectures | {verdict.architecture} if verdict.is_accepted else state.architectures
@@ -186,7 +190,10 @@ _CHANGES: dict[str, Callable[[RunState, Mapping[str, object]], RunState]] = {
     "baseline_tuned": _tuned,
     "tool_call": _called,
     "evaluation": _evaluated,
-    "harness_fault": lambda state, payload: replace(state, harness_faults=state.harness_faults + 1),
+    "harness_fault": lambda state, payload: replace(
+        state, harness_faults=state.harness_faults + 1, faults_in_turn=state.faults_in_turn + 1
+    ),
+    "outage": lambda state, payload: replace(state, harness_faults=state.harness_faults + 1),
     "session": lambda state, payload: replace(state, is_paused=False),
     "note": lambda state, payload: replace(state, notes=(*state.notes, cast(str, payload["text"]))),
     "steered": lambda state, payload: replace(state, steering=(*state.steering, cast(str, payload["text"]))),

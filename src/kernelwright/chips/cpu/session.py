@@ -348,11 +348,13 @@ def _death_fault(died: _Died, plans: Sequence[LaunchPlan]) -> Fault:
     kernel = _kernel_name(died.activity, plans)
     name = _signal_name(died.number)
     facts: dict[str, object] = {"kernel": kernel.strip("'"), "signal": name}
+    if died.number not in _DEATHS:
+        raise HarnessError(f"the worker of chip cpu was ended twice by {name}, from outside: {died.activity.phase}")
     if died.activity.phase == "compile":
         return Fault(
             "over_limit", f"kernel {kernel} must be small enough to compile, its compiler ended by {name}", facts
         )
-    if died.activity.phase != "launch" or died.number not in _DEATHS:
+    if died.activity.phase != "launch":
         raise HarnessError(f"the worker of chip cpu ended twice by {name} while {died.activity.phase}")
     return Fault(_DEATHS[died.number], f"a launch of kernel {kernel} ended the process by {name}", facts)
 
