@@ -8,6 +8,7 @@ import traceback
 from triton.compiler.errors import CompilationError
 
 from kernelwright.core.fault import Fault
+from kernelwright.sandbox.child.fixes import fix_of
 from kernelwright.sandbox.child.refusal import CANDIDATE_PATH, Refusal
 
 MAX_REASON = 400
@@ -34,7 +35,7 @@ def fault_of(error: BaseException, source: str, diagnostics: str = "") -> Fault:
         return Fault("over_limit", f"host code needs more memory than allowed (line {line})", facts)
     if isinstance(error, RuntimeError) and _is_front_end(error):
         detail = one_line(_first_diagnostic(diagnostics)) or text
-        return Fault("compile_error", f"Triton refuses the kernel launched in line {line}: {detail}", facts)
+        return _with_fix(f"Triton refuses the kernel launched in line {line}: {detail}", detail, facts)
     return Fault("runtime_error", f"host code raised {type(error).__name__}: {text} (line {line})", facts)
 
 
@@ -59,7 +60,13 @@ def _compile_fault(error: CompilationError, source: str) -> Fault:
     excerpt = lines[line - 1].strip() if 0 < line <= len(lines) else ""
     cause = error.__cause__ or error.__context__
     message = one_line(error.error_message or (str(cause) if cause is not None else "") or type(error).__name__)
-    return Fault("compile_error", f"line {line}: {message} in `{excerpt[:120]}`", {"line": line, "code": excerpt[:120]})
+    place = f" in `{excerpt[:120]}`" if excerpt else ""
+    return _with_fix(f"line {line}: {message}{place}", message, {"line": line, "code": excerpt[:120]})
+
+
+def _with_fix(reason: str, message: str, facts: dict[str, object]) -> Fault:
+    fix = fix_of(message)
+    return Fault("compile_error", f"{reason}. Fix: {fix}" if fix else reason, {**facts, "fix": fix} if fix else facts)
 
 
 def _line_in_file(error: CompilationError, source: str) -> int:
