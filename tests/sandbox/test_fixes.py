@@ -35,7 +35,7 @@ def test_a_common_mistake_is_told_with_its_line_and_its_fix(service: CaptureServ
     assert words in str(fault.facts["fix"])
 
 
-def test_a_condition_on_a_tensor_is_told_where_it_is_launched(service: CaptureService) -> None:
+def test_a_condition_on_a_tensor_is_told_with_its_fix(service: CaptureService) -> None:
     kernel = "@triton.jit\ndef bad(o):\n    if tl.arange(0, 16) > 3:\n        tl.store(o, 1.0)\n\n\n"
     fault = service(Candidate(source("bad[(1,)](o)", kernel)), "go", [call()])
     assert isinstance(fault, Fault) and fault.status == "compile_error"

@@ -18,7 +18,7 @@ _FIXES: tuple[tuple[str, str], ...] = (
     (r"Mask argument cannot be block type", "add tl.arange offsets to the pointer"),
     (r"unsupported tensor index", "tensors have no elements to index; use a reduction, tl.gather or another load"),
     (r"Unsupported ptr type", "give a tensor where the kernel expects a pointer"),
-    (r"must be 1-bit signless integer.*tensor<", "a condition on a tensor is tl.where, not if"),
+    (r"Boolean value of Tensor|must be 1-bit signless integer.*tensor<", "a condition on a tensor is tl.where, not if"),
     (r"exceeds triton maximum tensor numel", "make the tile smaller"),
     (r"only tuple comprehensions", "use a loop over tl.static_range"),
     (r"NameError\('(\w+) is not defined", "define it on every path before this line"),
