@@ -29,7 +29,9 @@ def init(  # noqa: PLR0913, PLR0917  # one parameter an option of the command li
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the problem, and of the folder that is made.")],
     kernel: Annotated[
         Path | None,
-        typer.Option("--kernel", metavar="FILE", help="Triton kernels and the function that launches them; a .py file."),
+        typer.Option(
+            "--kernel", metavar="FILE", help="Triton kernels and the function that launches them; a .py file."
+        ),
     ] = None,
     oracle: Annotated[
         Path | None,
@@ -37,7 +39,9 @@ def init(  # noqa: PLR0913, PLR0917  # one parameter an option of the command li
     ] = None,
     entry: Annotated[str | None, typer.Option("--entry", help="The function to call [default: the only one].")] = None,
     oracle_entry: Annotated[str | None, typer.Option("--oracle-entry", help="The same in the oracle file.")] = None,
-    tensor: Annotated[Texts, _repeated("--tensor", 'An input: "x: bf16[M, K]", "i: i64[T] < S". Repeat.', "TEXT")] = None,
+    tensor: Annotated[
+        Texts, _repeated("--tensor", 'An input: "x: bf16[M, K]", "i: i64[T] < S". Repeat.', "TEXT")
+    ] = None,
     output: Annotated[Texts, _repeated("--output", 'An output: "c: bf16[M, N]". Repeat.', "TEXT")] = None,
     inout: Annotated[Texts, _repeated("--inout", "A tensor that is changed in place. Repeat.", "TEXT")] = None,
     size: Annotated[Texts, _repeated("--size", 'A workload: "M=512 K=256" or "NAME: M=512". Repeat.', "TEXT")] = None,
@@ -45,10 +49,13 @@ def init(  # noqa: PLR0913, PLR0917  # one parameter an option of the command li
         Texts, _repeated("--hidden", "A hidden workload's size, about [default: the last --size]. Repeat.", "TEXT")
     ] = None,
     vary: Annotated[
-        Texts, _repeated("--vary", "A size in which hidden workloads differ [default: those that differ]. Repeat.", "SIZE")
+        Texts,
+        _repeated("--vary", "A size in which hidden workloads differ [default: those that differ]. Repeat.", "SIZE"),
     ] = None,
     scalar: Annotated[Texts, _repeated("--scalar", "A number argument: eps=1e-6. Repeat.", "TEXT")] = None,
-    gate: Annotated[Texts, _repeated("--gate", "Largest relative L2 error of an output: c=1e-3. Repeat.", "TEXT")] = None,
+    gate: Annotated[
+        Texts, _repeated("--gate", "Largest relative L2 error of an output: c=1e-3. Repeat.", "TEXT")
+    ] = None,
     title: Annotated[str, typer.Option("--title", help="One line for lists.")] = "",
     flashinfer: Annotated[
         Path | None, typer.Option("--flashinfer", metavar="FILE.json", help="A FlashInfer-Bench definition to import.")
@@ -60,9 +67,9 @@ def init(  # noqa: PLR0913, PLR0917  # one parameter an option of the command li
 ) -> None:
     """Make a problem of your own: a folder from a kernel file and an oracle, ready to be judged.
 
-    KERNEL and ORACLE are Python; the oracle is run in this process, only name a file that you trust. With --flashinfer the
-    definition gives tensors and oracle, and --kernel takes a solution's JSON too. Nothing is judged, but inputs are
-    made and the oracle answers once.
+    The oracle is run in this process: only name a file that you trust. With --flashinfer the definition gives
+    tensors and oracle, and --kernel takes a solution's JSON too. Nothing is judged, but inputs are made and the
+    oracle answers, so that a mistake shows at once.
     """
     from kernelwright.problems.making import make_folder  # noqa: PLC0415  # lazy: needs torch
     from kernelwright.problems.wishes import Wish, draft_of  # noqa: PLC0415
@@ -86,7 +93,9 @@ def init(  # noqa: PLR0913, PLR0917  # one parameter an option of the command li
         from kernelwright.problems.flashinfer import import_definition  # noqa: PLC0415
 
         if oracle is not None or output or inout:
-            raise RequestError("--flashinfer gives oracle and outputs itself. Leave out --oracle, --output and --inout.")
+            raise RequestError(
+                "--flashinfer gives oracle and outputs itself. Leave out --oracle, --output and --inout."
+            )
         lines = "" if workloads is None else _read(workloads, "--workloads", "a workloads file")
         drafts, notes = import_definition(wish, _read(flashinfer, "--flashinfer", "a definition"), lines)
     for note in notes:

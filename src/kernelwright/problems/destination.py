@@ -120,9 +120,9 @@ def _allocation(function: ast.FunctionDef, local: str, output: str) -> ast.Assig
     if len(bound) == 1 and bound[0] in function.body and isinstance(bound[0], ast.Assign):
         call = bound[0].value
         is_plain = len(bound[0].targets) == 1 and isinstance(bound[0].targets[0], ast.Name)
-        if is_plain and isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-            if call.func.attr in _ALLOCATIONS:
-                return bound[0]
+        allocates = isinstance(call, ast.Call) and getattr(call.func, "attr", "") in _ALLOCATIONS
+        if is_plain and allocates:
+            return bound[0]
     raise _refused(function, [output], f"{local} is not allocated by torch.empty or empty_like in one place")
 
 

@@ -89,14 +89,17 @@ def import_definition(wish: Wish, definition: str, workloads: str) -> tuple[tupl
     left_out = len(sized) - len(draft.workloads)
     if left_out:
         notes.append(f"{left_out} of {len(sized)} workloads are left out: {MOST_WORKLOADS} are taken, small to large")
-    notes += [f"the reference rounds to {word} itself; its answers are taken as they are" for word in _casts(found)]
+    if _casts(found):
+        notes.append(f"the reference rounds to {', '.join(_casts(found))} itself; its answers are taken as they are")
     return (draft, replace(draft, oracle=replace(draft.oracle, wide=False))), tuple(notes)
 
 
 def _read_definition(text: str, overrides: Sequence[str]) -> _Definition:
     value = read_object(text, "the definition")
     if value.get("custom_inputs_entrypoint"):
-        raise RequestError("inputs of a custom generator cannot be imported, the definition has custom_inputs_entrypoint")
+        raise RequestError(
+            "inputs of a custom generator cannot be imported, the definition has custom_inputs_entrypoint"
+        )
     axes = object_of(value, "axes", "the definition")
     fixed, free = {}, []
     for name, axis in axes.items():

@@ -107,8 +107,8 @@ def readme_text(draft: Draft) -> str:
         f"Entry: `{draft.entry}({', '.join(draft.arguments)})`. All tensors are contiguous.\n\n"
         f"| argument | is |\n| --- | --- |\n{rows}{remarks}\n"
         f"Gates, against the oracle in float64:\n\n{gates}\n"
-        "A candidate may also be at most four times as far off as the reference plus 2e-3. Hidden workloads differ from "
-        f"the public ones{varied}.\n"
+        "A candidate may also be at most four times as far off as the reference plus 2e-3. Hidden workloads "
+        f"differ from the public ones{varied}.\n"
     )
 
 

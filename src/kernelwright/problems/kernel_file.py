@@ -44,7 +44,7 @@ def parse_python(source: str, what: str) -> ast.Module:
 
 
 def entry_of(source: str, named: str | None, what: str = "the kernel file", option: str = "--entry") -> Function:
-    """Return the function `named`, or the only public one that is no kernel; raises RequestError naming what there is."""
+    """Return the function `named`, or the only public one that is no kernel; raises RequestError."""
     found = {
         node.name: node
         for node in parse_python(source, what).body

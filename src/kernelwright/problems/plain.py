@@ -18,14 +18,14 @@ def answers_of(
 ) -> Answers:
     """Return the answers of `function`, called by keyword with those inputs that it has parameters for.
 
-    It may return one tensor, several in the order of `outputs` (then of `updated`), or a mapping by name; what it does not
-    return is taken from its arguments, which it may change: they are copies, with `wide` in float64 where they are
+    It may return one tensor, several in the order of `outputs` (then of `updated`), or a mapping by name; what it does
+    not return is taken from its arguments, which it may change: they are copies, with `wide` in float64 where they are
     floating-point numbers. Raises RequestError when an answer is missing.
     """
     wanted = inspect.signature(function).parameters
     given = {name: _copied(value, wide) for name, value in inputs.items() if name in wanted}
     returned = function(**given)
-    found = {name: given[name] for name in (*outputs, *updated) if name in given}
+    found: dict[str, object] = {name: given[name] for name in (*outputs, *updated) if name in given}
     found.update(_by_name(returned, (*outputs, *updated), len(outputs)))
     answers = {}
     for name in (*outputs, *updated):

@@ -117,10 +117,12 @@ def _figures_of(
     entry: Function, tensors: Mapping[str, TensorLine], workloads: Sequence[SizedWorkload], given: Mapping[str, Scalar]
 ) -> dict[str, Scalar]:
     """Return the scalars that are the same in every workload; raises RequestError for one that nothing gives."""
+    free = [name for name in entry.names if name not in tensors]
     for name in given:
-        if name not in entry.names or name in tensors:
-            raise UnknownNameError(f"scalar argument of {entry.name}", name, [n for n in entry.names if n not in tensors])
-    sizes = {name for one in workloads for name in one.values} | {n for line in tensors.values() for n in sizes_of(line)}
+        if name not in free:
+            raise UnknownNameError(f"scalar argument of {entry.name}", name, free)
+    sizes = {name for one in workloads for name in one.values}
+    sizes |= {name for line in tensors.values() for name in sizes_of(line)}
     figures = dict(given)
     for parameter in entry.parameters:
         if parameter.name in tensors or parameter.name in figures or parameter.name in sizes:
