@@ -31,15 +31,15 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return c
 '''
 
-PRODUCT_ORACLE = '''\
+PRODUCT_ORACLE = """\
 import torch
 
 
 def product(a, b):
     return torch.matmul(a, b)
-'''
+"""
 
-PICK = '''\
+PICK = """\
 import triton
 import triton.language as tl
 
@@ -62,15 +62,15 @@ def _launch(table, rows, out, seen, width, factor):
 
 def pick(table, rows, out, seen, width, factor=2.0, unused=None):
     _launch(table, rows, out, seen, width, factor)
-'''
+"""
 
-PICK_ORACLE = '''\
+PICK_ORACLE = """\
 def oracle(inputs):
     table, rows = inputs["table"].double(), inputs["rows"]
     return {"out": table[rows] * inputs["factor"], "seen": inputs["seen"].double() + 1}
-'''
+"""
 
-NORM_REFERENCE = '''\
+NORM_REFERENCE = """\
 import torch
 
 
@@ -78,9 +78,9 @@ import torch
 def run(x, scale, eps):
     inverse = torch.rsqrt(x.square().mean(-1) + eps)
     return x * inverse[:, None] * scale, inverse
-'''
+"""
 
-NORM_KERNEL = '''\
+NORM_KERNEL = """\
 import torch
 import triton
 import triton.language as tl
@@ -104,7 +104,7 @@ def run(x, scale, eps):
     inverse = torch.empty((rows,), dtype=torch.float32, device=x.device)
     norm_kernel[(rows,)](x, scale, y, inverse, width, eps, BLOCK=triton.next_power_of_2(width))
     return y, inverse
-'''
+"""
 
 
 def definition(**changes: object) -> str:
@@ -143,6 +143,4 @@ def solution(language: str = "triton", content: str = NORM_KERNEL, extra: str = 
     """Return a solution, with a second Python file if `extra` names one."""
     sources = [{"path": "main.py", "content": content}] + ([{"path": extra, "content": ""}] if extra else [])
     spec = {"language": language, "target_hardware": ["cpu"], "entry_point": "main.py::run"}
-    return json.dumps(
-        {"name": "s", "definition": "scaled_norm_w96", "author": "a", "spec": spec, "sources": sources}
-    )
+    return json.dumps({"name": "s", "definition": "scaled_norm_w96", "author": "a", "spec": spec, "sources": sources})

@@ -250,8 +250,9 @@ def _casts(definition: _Definition) -> list[str]:
     """Return the types, by torch's names, that the reference converts to."""
     words = set()
     for node in ast.walk(parse_python(definition.reference, "the definition's reference")):
-        if isinstance(node, ast.Attribute):
-            words.add(node.attr)
+        if isinstance(node, ast.Call):
+            parts = [node.func, *node.args, *(keyword.value for keyword in node.keywords)]
+            words |= {part.attr for part in parts if isinstance(part, ast.Attribute)}
     return sorted(words & set(_ROUNDS_TO))
 
 
