@@ -64,7 +64,7 @@ def test_integers_are_drawn_below_their_bound_and_defaults_and_sizes_are_argumen
     assert list(inputs.values) == ["table", "rows", "out", "seen", "width", "factor", "unused"]
     assert [inputs.values[name] for name in ("width", "factor", "unused")] == [24, 2.0, None]
     rows = inputs.tensor("rows")
-    assert rows.dtype == torch.int64 and 0 <= int(rows.min()) and int(rows.max()) < 9
+    assert rows.dtype == torch.int64 and int(rows.min()) >= 0 and int(rows.max()) < 9
     assert (inputs.outputs, inputs.updated) == (("out",), ("seen",))
 
 
