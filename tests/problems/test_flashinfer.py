@@ -83,7 +83,7 @@ def test_without_workloads_sizes_and_numbers_come_from_the_command_line(tmp_path
 
 def test_of_many_workloads_some_are_taken_from_small_to_large(tmp_path: Path) -> None:
     problem, notes = imported(tmp_path, lines=workloads(*range(40, 0, -1)))
-    rows = [workload.params["rows"] for workload in problem.suite("cpu", 0).public]
+    rows = [int(str(workload.params["rows"])) for workload in problem.suite("cpu", 0).public]
     assert rows == sorted(rows) and (len(rows), rows[0], rows[-1]) == (MOST_WORKLOADS, 1, 40)
     assert notes == (f"32 of 40 workloads are left out: {MOST_WORKLOADS} are taken, small to large",)
 
