@@ -79,6 +79,22 @@ def test_a_plain_oracle_may_change_its_arguments_in_place(tmp_path: Path) -> Non
     assert torch.equal(inputs.tensor("seen"), before)
 
 
+def test_a_plain_function_may_be_called_oracle_and_answer_by_name(tmp_path: Path) -> None:
+    plain = "def oracle(b, a):\n    return {'c': a @ b}\n"
+    problem = made(replace(PRODUCT_WISH, oracle=plain), tmp_path)
+    inputs = problem.make_inputs(problem.suite("smoke", 0).public[0], 0)
+    assert torch.equal(problem.oracle(inputs)["c"], inputs.tensor("a").double() @ inputs.tensor("b").double())
+
+
+def test_gates_follow_the_types_unless_said(tmp_path: Path) -> None:
+    wish = replace(PICK_WISH, gates={"out": 2e-3}, updated=("seen: i32[T] < 9",))
+    wish = replace(wish, oracle=PICK_ORACLE.replace("double() + 1", "long() + 1"))
+    made(wish, tmp_path)
+    text = (tmp_path / "pick" / "problem.toml").read_text()
+    assert 'axes = ["T", "width"]\ngate = 0.002\n' in text
+    assert 'axes = ["T"]\nkind = "exact"\nrole = "inout"\n' in text
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
