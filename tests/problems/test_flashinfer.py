@@ -81,6 +81,20 @@ def test_without_workloads_sizes_and_numbers_come_from_the_command_line(tmp_path
     assert (inputs.tensor("out").shape, inputs.values["eps"]) == ((31, 96), 0.5)
 
 
+def test_a_number_from_the_command_line_stands_in_for_that_of_workloads(tmp_path: Path) -> None:
+    problem, _ = imported(tmp_path, wish=replace(WISH, scalars=("eps=0.25",)))
+    workload = problem.suite("cpu", 0).public[0]
+    assert (dict(workload.params), problem.make_inputs(workload, 0).values["eps"]) == ({"rows": 3}, 0.25)
+
+
+def test_an_axis_that_no_tensor_has_is_checked_and_then_dropped(tmp_path: Path) -> None:
+    axes = {"rows": {"type": "var"}, "batch": {"type": "var"}, "width": {"type": "const", "value": 96}}
+    line = json.loads(workloads(6))
+    line["workload"]["axes"]["batch"] = 2
+    problem, _ = imported(tmp_path, definition(axes=axes, constraints=["rows == 3 * batch"]), json.dumps(line))
+    assert dict(problem.suite("cpu", 0).public[0].params) == {"rows": 6, "eps": 1e-6}
+
+
 def test_of_many_workloads_some_are_taken_from_small_to_large(tmp_path: Path) -> None:
     problem, notes = imported(tmp_path, lines=workloads(*range(40, 0, -1)))
     rows = [int(str(workload.params["rows"])) for workload in problem.suite("cpu", 0).public]

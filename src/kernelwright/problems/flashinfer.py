@@ -84,6 +84,7 @@ def import_definition(wish: Wish, definition: str, workloads: str) -> tuple[tupl
         DraftOracle(found.reference, "run"), found.fixed, {**_gates_of(found), **wish.gates}, _remarks(found),
     )  # fmt: skip
     _require_constraints(found, draft)
+    draft = _with_used_values(draft)
     require_draft(draft)
     draft = replace(_thinned(draft), vary=_varied(wish, found, draft))
     left_out = len(sized) - len(draft.workloads)
@@ -228,6 +229,16 @@ def _is_of_axes(constraint: str, definition: _Definition) -> bool:
         return set(names_in(constraint)) <= {*definition.fixed, *definition.free}
     except RequestError:
         return False
+
+
+def _with_used_values(draft: Draft) -> Draft:
+    """Return the draft without axes that no shape has, and without numbers that the command line fixes."""
+    used = {*draft.sizes, *draft.arguments} - set(draft.scalars)
+
+    def trimmed(workload: SizedWorkload) -> SizedWorkload:
+        return replace(workload, values={name: value for name, value in workload.values.items() if name in used})
+
+    return replace(draft, workloads=tuple(map(trimmed, draft.workloads)), hidden=tuple(map(trimmed, draft.hidden)))
 
 
 def _thinned(draft: Draft) -> Draft:
