@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.core.errors import UnknownNameError
-from kernelwright.engineers.catalogue import engineer_names, load_engineer
+from kernelwright.core.errors import RequestError, UnknownNameError
+from kernelwright.engineers.catalogue import engineer_names, engineers_for, load_engineer, require_fit
 from kernelwright.engineers.scripted import ScriptedEngineer, ToolCall
 from kernelwright.engineers.search import SearchEngineer
 from kernelwright.engineers.search.architecture import Architecture, Design
@@ -22,6 +22,14 @@ def test_engineers_are_found_by_name() -> None:
     assert isinstance(load_engineer("search"), SearchEngineer)
     with pytest.raises(UnknownNameError, match="Did you mean 'search'"):
         load_engineer("serch")
+
+
+def test_an_engineer_that_knows_only_some_problems_gets_no_other() -> None:
+    require_fit("search", "extend-attention")
+    assert "search" in engineers_for("extend-attention")
+    assert "search" not in engineers_for("/home/somebody/extend-attention")
+    with pytest.raises(RequestError, match=r"only extend-attention, got 'rms-norm-residual'; .*judge"):
+        require_fit("search", "rms-norm-residual")
 
 
 def test_a_script_is_played_in_order_and_a_refused_call_is_an_answer(tmp_path: Path) -> None:

@@ -43,6 +43,16 @@ def test_a_kernel_that_is_wrong_now_is_not_confirmed(tmp_path: Path) -> None:
     assert "claimed accepted, now incorrect" in found.differences[0]
 
 
+def test_a_problem_that_has_changed_since_is_not_confirmed_and_not_measured(tmp_path: Path) -> None:
+    ledger = closed_run(tmp_path)
+
+    def rejudge(kernel: Candidate, hidden: int) -> Verdict:
+        raise AssertionError("nothing to measure")
+
+    found = verify_run(ledger.entries("r"), (), ledger.blob, rejudge, ("problem: other files",))
+    assert found == Verification(False, 1.87, None, True, ("problem: other files",))
+
+
 def test_a_fault_in_the_chain_refuses_without_measuring(tmp_path: Path) -> None:
     found = verify(closed_run(tmp_path), faults=("entry 4 must match its hash, it was changed",))
     assert (found.confirmed, found.chain_ok, found.measured) == (False, False, None)

@@ -5,11 +5,11 @@ from typing import Any
 
 import typer
 
-from kernelwright.cli import checking, compiling, judging, listing, proving, reading, running, supervising
+from kernelwright.cli import checking, compiling, initialising, judging, listing, proving, reading, running, supervising
 
 _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
     "Look": (listing.problems, listing.chips, listing.engineers, checking.doctor),
-    "Work": (judging.judge, running.run, checking.bench, compiling.compile),
+    "Work": (initialising.init, judging.judge, running.run, checking.bench, compiling.compile),
     "Supervise": (
         supervising.status,
         supervising.watch,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from kernelwright.chips.catalogue import load_chip
 from kernelwright.core.candidate import Candidate
+from kernelwright.core.errors import RequestError
 from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
 from kernelwright.core.protocols import Engineer, Recorder, Tools
 from kernelwright.core.verdict import Direct, Verdict
@@ -13,7 +14,7 @@ from kernelwright.judge import CandidateJudge
 from kernelwright.judge.baseline_tuning import tune_reference
 from kernelwright.judge.comparison import judge_final
 from kernelwright.ledger import home
-from kernelwright.problems import load_problem
+from kernelwright.problems import load_problem, problem_sha256
 from kernelwright.sandbox import CaptureService, choose_sandbox
 from kernelwright.workshop.inprocess import Workshop
 from kernelwright.workshop.probing import Prober
@@ -23,6 +24,7 @@ Progress = Callable[[str], None]
 
 # What `check` runs on: public workloads only, small enough to be free of budget.
 CHECK_SUITE = "smoke"
+FOLDER_CHANGED = "the problem's folder must hold the files that the run opened with, they have changed"
 
 
 class WiredBench:
@@ -31,6 +33,8 @@ class WiredBench:
     def __init__(self, run: str, setup: Setup, secret: int, quiet: Progress) -> None:
         self._run, self._secret, self._quiet = run, secret, quiet
         self._problem = load_problem(setup.problem)
+        if setup.problem_sha256 not in ("", problem_sha256(self._problem)):
+            raise RequestError(f"{FOLDER_CHANGED}; open a new run, or bring back the files")
         self._brief = self._problem.brief(setup.suite)
         self._chip = load_chip(setup.chip)
         self._engineer = load_engineer(setup.engineer)

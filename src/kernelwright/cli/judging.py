@@ -30,6 +30,7 @@ def judge(
     from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
     from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
     from kernelwright.core.candidate import Candidate  # noqa: PLC0415
+    from kernelwright.engineers.catalogue import engineers_for  # noqa: PLC0415
     from kernelwright.judge import CandidateJudge, verdict_json  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415
     from kernelwright.sandbox import CaptureService, choose_sandbox  # noqa: PLC0415
@@ -47,7 +48,11 @@ def judge(
     if unsafe:
         value["unsafe"] = True
     output.result(value, lambda console: draw_verdict(verdict, console))
-    output.next(f"kernelwright run {problem} --chip {chip} --engineer search")
+    fitting = engineers_for(loaded.address)
+    if fitting:
+        output.next(f"kernelwright run {problem} --chip {chip} --engineer {fitting[0]}")
+    else:
+        output.next(f"change {candidate}, then kernelwright judge {problem} --chip {chip} --candidate {candidate}")
     return EXIT_CODES.get(verdict.status, 1)
 
 

@@ -76,7 +76,19 @@ def _verify(store: "SqlLedger", run: str, output: Output) -> "Verification":
             raise HarnessError(f"the final kernel could not be judged again: {verdict.reason}")
         return verdict
 
-    return verify_run(entries, faults, store.blob, rejudge)
+    return verify_run(entries, faults, store.blob, rejudge, _changes_since(setup))
+
+
+def _changes_since(setup: "Setup") -> tuple[str, ...]:
+    """Return what the run's figures rest on that is another now, a line each."""
+    from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415  # lazy: needs torch
+
+    if not setup.problem_sha256:
+        return ()
+    found = problem_sha256(load_problem(setup.problem))
+    if found == setup.problem_sha256:
+        return ()
+    return (f"problem: the folder's files are not those of the run ({setup.problem_sha256[:12]}, now {found[:12]})",)
 
 
 def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", output: Output) -> "Verdict":

@@ -36,17 +36,19 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     from kernelwright.cli.machine import machine_facts, package_versions  # noqa: PLC0415
     from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
     from kernelwright.core.final import Setup  # noqa: PLC0415
-    from kernelwright.engineers.catalogue import load_engineer  # noqa: PLC0415
+    from kernelwright.engineers.catalogue import require_fit  # noqa: PLC0415
     from kernelwright.ledger import SqlLedger  # noqa: PLC0415
+    from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415
     from kernelwright.runs import open_run  # noqa: PLC0415
 
     evaluations = _require_budget(evals, hours)
-    load_engineer(engineer)
+    loaded = load_problem(problem)
+    require_fit(engineer, loaded.address)
     chosen, spec = choose_suite(problem, chip, suite), load_chip(chip).spec
     setup = Setup(
-        problem, chip, engineer, chosen, seed, evaluations, None if hours is None else hours * 3600,
+        loaded.address, chip, engineer, chosen, seed, evaluations, None if hours is None else hours * 3600,
         emulated=spec.emulated, unsafe=unsafe, machine={**machine_facts(), "threads": spec.threads},
-        versions=package_versions(),
+        versions=package_versions(), problem_sha256=problem_sha256(loaded),
     )  # fmt: skip
     store, name = SqlLedger(ledger), time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
     open_run(store, name, setup)

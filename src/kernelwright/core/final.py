@@ -15,7 +15,8 @@ class Setup:
     """What is fixed when a run opens.
 
     `evaluations` and `seconds` are the budgets, None where there is none. `machine` and
-    `versions` say where it ran. `unsafe` is true when no sandbox holds candidates.
+    `versions` say where it ran. `unsafe` is true when no sandbox holds candidates. `problem_sha256` is the
+    identity of the files of a problem that is a folder by path, empty for a registered one.
     """
 
     problem: str
@@ -29,6 +30,7 @@ class Setup:
     unsafe: bool = False
     machine: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    problem_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,10 @@ class Tools(Protocol):
 
 
 class Engineer(Protocol):
-    """Someone who tries: works through `tools` until budgets end or nothing more is worth trying."""
+    """Someone who tries: works through `tools` until budgets end or nothing more is worth trying.
+
+    One that knows only some problems has their names in an attribute `only_problems`.
+    """
 
     @property
     def name(self) -> str:

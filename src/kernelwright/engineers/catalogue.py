@@ -3,7 +3,7 @@
 from importlib.metadata import entry_points
 from typing import cast
 
-from kernelwright.core.errors import HarnessError, UnknownNameError
+from kernelwright.core.errors import HarnessError, RequestError, UnknownNameError
 from kernelwright.core.protocols import Engineer
 
 GROUP = "kernelwright.engineers"
@@ -23,3 +23,28 @@ def load_engineer(name: str) -> Engineer:
         return cast(Engineer, points[name].load()())
     except (ImportError, AttributeError, TypeError) as error:
         raise HarnessError(f"engineer '{name}' must be a class without arguments that imports, got: {error}") from error
+
+
+def engineers_for(problem: str) -> tuple[str, ...]:
+    """Return the names of the installed engineers that can work on the problem of that name or address."""
+    return tuple(name for name in engineer_names() if _knows(load_engineer(name), problem))
+
+
+def require_fit(name: str, problem: str) -> None:
+    """Raise RequestError, with advice, unless the engineer `name` can work on the problem of that name or address."""
+    if _knows(load_engineer(name), problem):
+        return
+    others = ", ".join(engineers_for(problem))
+    advice = f"--engineer can be {others}" if others else "judge kernels of your own: kernelwright judge"
+    only = ", ".join(_only_problems(load_engineer(name)))
+    raise RequestError(f"engineer '{name}' must get a problem that it knows, only {only}, got '{problem}'; {advice}")
+
+
+def _knows(engineer: Engineer, problem: str) -> bool:
+    only = _only_problems(engineer)
+    return not only or problem in only
+
+
+def _only_problems(engineer: Engineer) -> tuple[str, ...]:
+    found: tuple[str, ...] = getattr(engineer, "only_problems", ())
+    return found

@@ -1,5 +1,5 @@
 """What is asked: a folder a problem, reached by name."""
 
-from kernelwright.problems.catalogue import load_problem, problem_names
+from kernelwright.problems.catalogue import load_problem, problem_names, problem_sha256
 
-__all__ = ["load_problem", "problem_names"]
+__all__ = ["load_problem", "problem_names", "problem_sha256"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kernelwright.core.errors import HarnessError, RequestError, UnknownNameError
 from kernelwright.problems.contract import LoadedProblem
+from kernelwright.problems.folder_code import folder_sha256
 from kernelwright.problems.general import GeneralProblem
 
 GROUP = "kernelwright.problems"
@@ -38,6 +39,11 @@ def load_problem(name: str) -> LoadedProblem:
     if not (root / "problem.toml").is_file():
         raise HarnessError(f"package {points[name].module} must export PROBLEM or hold problem.toml")
     return GeneralProblem(root, name)
+
+
+def problem_sha256(problem: LoadedProblem) -> str:
+    """Return the identity of all files of a problem that is a folder by path; empty for a registered one."""
+    return folder_sha256(Path(problem.address)) if os.sep in problem.address else ""
 
 
 def _in_folder(path: str) -> LoadedProblem:

@@ -6,7 +6,7 @@ import torch
 TORCH_DTYPES: dict[str, torch.dtype] = {
     "bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32, "f64": torch.float64,
     "f8e4m3fn": torch.float8_e4m3fn, "f8e5m2": torch.float8_e5m2, "i32": torch.int32, "i64": torch.int64,
-    "u8": torch.uint8, "i8": torch.int8,
+    "u8": torch.uint8, "i8": torch.int8, "i16": torch.int16, "i1": torch.bool,
 }  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def normal(
 ) -> torch.Tensor:
     """Return normally distributed values rounded to `dtype`; `scale` is a number or broadcasts to `shape`."""
     values = rng.standard_normal(shape, dtype=np.float32) * np.asarray(scale, dtype=np.float32) + np.float32(mean)
-    return torch.from_numpy(values).to(TORCH_DTYPES[dtype])
+    return torch.from_numpy(np.asarray(values)).to(TORCH_DTYPES[dtype])
 
 
 def row_scales(
@@ -36,4 +36,10 @@ def row_scales(
 
 def integers(rng: np.random.Generator, shape: tuple[int, ...], below: int, dtype: str = "i32") -> torch.Tensor:
     """Return integers from 0 to `below` - 1, each equally likely."""
-    return torch.from_numpy(rng.integers(0, below, shape)).to(TORCH_DTYPES[dtype])
+    return torch.from_numpy(np.asarray(rng.integers(0, below, shape))).to(TORCH_DTYPES[dtype])
+
+
+def scaled_rows(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
+    """Return values of mean zero whose rows, along the last dimension, have sizes of their own, 1/4 to 4."""
+    rows = int(np.prod(shape[:-1]))
+    return normal(rng, shape, dtype, row_scales(rng, rows).reshape(*shape[:-1], 1))

@@ -4,23 +4,21 @@
 candidate's: a folder is as trusted as the command that names it.
 """
 
-import importlib.util
-import sys
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
-from kernelwright.core.errors import RequestError, UnknownNameError
+from kernelwright.core.errors import KernelwrightError, RequestError, UnknownNameError
 from kernelwright.core.problem import Brief, Suite, Workload
 from kernelwright.core.work import Bound, Peaks, Work, compute_ns, roofline_ns, stream_ns
 from kernelwright.problems.agreement import check_outputs
 from kernelwright.problems.contract import Answers, ErrorReport, Inputs, LibraryWay, Tuning, Value
 from kernelwright.problems.folder import load_folder
+from kernelwright.problems.folder_code import format_fault, load_function, load_text
 from kernelwright.problems.suite_file import latency_limit_ns, read_table, suite_of
 
 SUITE_ORDER = ("smoke", "cpu", "full")
@@ -37,7 +35,7 @@ class FolderBaselines:
         self._root = root
         self._ways: Callable[[Mapping[str, Value]], tuple[LibraryWay, ...]] | None = None
         if (root / "library.py").is_file():
-            self._ways = _function(root, "library", "library_ways")
+            self._ways = load_function(root, "library", "library_ways")
 
     @property
     def has_library(self) -> bool:
@@ -46,11 +44,11 @@ class FolderBaselines:
 
     def reference(self) -> str:
         """Return the source of the reference."""
-        return _text(self._root, "reference.py")
+        return load_text(self._root, "reference.py")
 
     def autotuned(self) -> str | None:
         """Return the source of `tuned.py`; None without that file."""
-        return _text(self._root, "tuned.py") if (self._root / "tuned.py").is_file() else None
+        return load_text(self._root, "tuned.py") if (self._root / "tuned.py").is_file() else None
 
     def library(self, inputs: Inputs) -> tuple[LibraryWay, ...]:
         """Return the ways to call the library on `inputs`."""
@@ -66,11 +64,11 @@ class GeneralProblem:
         if not self._folder.outputs:
             raise RequestError(f"problem.toml of {root.name} must describe at least one output under [outputs.NAME]")
         self._tables = {name: read_table(root / "suites" / f"{name}.toml") for name in self._suite_names()}
-        self._make_inputs: MakeInputs = _function(root, "inputs", "make_inputs")
-        self._oracle: Callable[[Mapping[str, Value]], Answers] = _function(root, "oracle", "oracle")
+        self._make_inputs: MakeInputs = load_function(root, "inputs", "make_inputs")
+        self._oracle: Callable[[Mapping[str, Value]], Answers] = load_function(root, "oracle", "oracle")
         self._work: Callable[[Mapping[str, Any]], Work] | None = None
         if (root / "work.py").is_file():
-            self._work = _function(root, "work", "work")
+            self._work = load_function(root, "work", "work")
         self.name, self.title, self.entry = self._folder.name, self._folder.title, self._folder.entry
         self.address = address
         self.suites = tuple(self._tables)
@@ -95,6 +93,10 @@ class GeneralProblem:
             values = dict(self._make_inputs(workload.params, rng))
         except KeyError as error:
             raise RequestError(f"workload {workload.name} must give {error}, which make_inputs needs") from None
+        except KernelwrightError:
+            raise
+        except Exception as error:
+            raise self._faulty("inputs.py must make the inputs", workload, error) from error
         outputs = tuple(name for name, rule in self._folder.outputs.items() if rule.role == "output")
         updated = tuple(name for name, rule in self._folder.outputs.items() if rule.role == "inout")
         self._require_tensors(values, (*outputs, *updated, *self._folder.plan_inputs))
@@ -103,13 +105,15 @@ class GeneralProblem:
         return Inputs(workload, values, outputs, self._folder.plan_inputs, updated)
 
     def oracle(self, inputs: Inputs) -> Answers:
-        """Return the answers in float64."""
-        answers = self._oracle(inputs.values)
-        missing = sorted(set(self._folder.outputs) - set(answers))
-        if missing:
-            raise RequestError(
-                f"oracle.py of {self.name} must answer for every output, {', '.join(missing)} is missing"
-            )
+        """Return the answers in float64; raises RequestError where one is missing or of another shape."""
+        try:
+            answers = self._oracle(inputs.values)
+        except KernelwrightError:
+            raise
+        except Exception as error:
+            raise self._faulty("oracle.py must give the answers", inputs.workload, error) from error
+        for name in self._folder.outputs:
+            self._require_answer(answers, name, inputs)
         return {name: answers[name].double() for name in self._folder.outputs}
 
     def check(
@@ -142,6 +146,17 @@ class GeneralProblem:
             raise RequestError(f"folder {self._root.name} must hold suites/smoke.toml, small workloads for checks")
         return tuple(name for name in SUITE_ORDER if name in found) + tuple(sorted(found - set(SUITE_ORDER)))
 
+    def _faulty(self, must: str, workload: Workload, error: Exception) -> RequestError:
+        return RequestError(f"{must} of workload {workload.name} of {self.name}, it raises {format_fault(error)}")
+
+    def _require_answer(self, answers: Answers, name: str, inputs: Inputs) -> None:
+        answer, like = answers.get(name), inputs.tensor(name)
+        where = f"oracle.py of {self.name} must answer for output {name} with a tensor of shape {tuple(like.shape)}"
+        if not isinstance(answer, torch.Tensor):
+            raise RequestError(f"{where}, it gives {', '.join(answers) or 'nothing'}")
+        if answer.shape != like.shape:
+            raise RequestError(f"{where}, it gives {tuple(answer.shape)} on workload {inputs.workload.name}")
+
     def _require_tensors(self, values: Mapping[str, Value], names: tuple[str, ...]) -> None:
         wrong = [name for name in names if not isinstance(values.get(name), torch.Tensor)]
         if wrong:
@@ -157,37 +172,3 @@ def _unwritten(value: Value) -> Value:
     empty = torch.empty_like(value)
     empty.view(torch.uint8).fill_(0xFF) if empty.numel() else None
     return empty
-
-
-def _function(root: Path, file: str, name: str) -> Callable[..., Any]:
-    function = getattr(_module(root, file), name, None)
-    if not callable(function):
-        raise RequestError(f"{file}.py of problem {root.name} must define the function {name}")
-    found: Callable[..., Any] = function
-    return found
-
-
-def _module(root: Path, file: str) -> ModuleType:
-    """Return a file of the folder as a module of its own, loaded once."""
-    name = f"kernelwright_problem_{zlib.crc32(str(root.resolve()).encode()):08x}.{file}"
-    if name in sys.modules:
-        return sys.modules[name]
-    path = root / f"{file}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise RequestError(f"a problem's folder must hold {file}.py, {root} does not")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
-        raise RequestError(f"{file}.py of problem {root.name} must load: {type(error).__name__}: {error}") from error
-    return module
-
-
-def _text(root: Path, file: str) -> str:
-    try:
-        return (root / file).read_text(encoding="utf-8")
-    except OSError as error:
-        raise RequestError(f"a problem's folder must hold {file}, {root}: {error.strerror}") from None

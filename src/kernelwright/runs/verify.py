@@ -30,11 +30,16 @@ class Verification:
 
 
 def verify_run(
-    entries: Sequence[Entry], faults: Sequence[str], blob: Callable[[str], bytes], rejudge: Rejudge
+    entries: Sequence[Entry],
+    faults: Sequence[str],
+    blob: Callable[[str], bytes],
+    rejudge: Rejudge,
+    changes: Sequence[str] = (),
 ) -> Verification:
     """Return whether a run's final figures hold.
 
-    `faults` are the findings on its chain: one is enough to refuse without measuring. Otherwise
+    `faults` are the findings on its chain: one is enough to refuse without measuring, and so is one of `changes`,
+    what is no longer as it was when the run opened. Otherwise
     the counts are taken again from the entries and `rejudge` measures the final kernel's stored
     source on the run's workloads; both intervals, widened by `SESSION_DRIFT`, must meet.
     """
@@ -44,6 +49,8 @@ def verify_run(
     differences = _check_record(state, entries)
     if differences:
         return Verification(False, _claimed(state), None, False, differences)
+    if changes:
+        return Verification(False, _claimed(state), None, True, tuple(changes))
     if state.final is None or state.best is None:
         return Verification(False, None, None, True, ("the run ended without a kernel that beats the reference",))
     verdict = rejudge(Candidate(blob(state.best.candidate_sha256).decode()), hidden_seed(state.secret))

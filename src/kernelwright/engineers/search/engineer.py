@@ -17,6 +17,8 @@ _FREE_STEPS_LIMIT = 25
 class SearchEngineer:
     """Needs no model and no network; deterministic for a seed apart from measured times."""
 
+    only_problems = ("extend-attention",)
+
     @property
     def name(self) -> str:
         """Return the public name."""
