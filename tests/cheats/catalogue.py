@@ -7,8 +7,9 @@ from pathlib import Path
 from kernelwright.problems import load_problem
 
 FOLDER = Path(__file__).parent
-# A file with this line goes behind the text of the reference, whose names it may use.
-AFTER_REFERENCE = "# Follows the reference."
+# A file with the first line goes behind the text of the reference, whose names it may use; one with the second
+# behind the reference and a kernel in smaller parts.
+AFTER_REFERENCE, AFTER_PARTS = "# Follows the reference.", "# Follows the reference and its parts."
 Edits = tuple[tuple[str, str], ...]
 
 
@@ -51,4 +52,6 @@ def edited(edits: Edits) -> str:
 def source_of(path: Path) -> str:
     """Return the text of a candidate file, behind the reference where it asks for that."""
     text = path.read_text()
+    if AFTER_PARTS in text:
+        text = f"{(FOLDER / 'honest' / 'parts.py').read_text()}\n\n{text}"
     return f"{reference()}\n\n{text}" if AFTER_REFERENCE in text else text

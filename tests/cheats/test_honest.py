@@ -1,0 +1,12 @@
+"""Candidates that do nothing wrong must be accepted, on every workload."""
+
+import pytest
+
+from tests.cheats.conftest import Judges
+from tests.cheats.honest import HONEST, Honest
+
+
+@pytest.mark.parametrize("candidate", HONEST, ids=lambda candidate: candidate.name)
+def test_it_is_accepted(judged: Judges, candidate: Honest) -> None:
+    verdict = judged(candidate.source)
+    assert verdict.is_accepted, f"{verdict.status}: {verdict.reason}"
