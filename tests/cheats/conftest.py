@@ -13,6 +13,8 @@ from kernelwright.sandbox import CaptureService
 from kernelwright.sandbox import Limits as HostLimits
 
 SECRET = 20260522
+# Long enough for honest code on a machine that is busy otherwise.
+HOST_S, LAUNCH_S = 20.0, 12.0
 
 Judged = Callable[..., Verdict]
 
@@ -47,7 +49,7 @@ class Judges:
             assert len(kept) == (len(names) or len(whole.workloads))
             suite = Suite("smoke", kept)
             self._names = names
-            limits = Limits(launch_s=6.0)
+            limits = Limits(launch_s=LAUNCH_S)
             self._judge = CandidateJudge(problem, suite, load_chip("cpu"), self._capture, SECRET, limits)
         return self._judge
 
@@ -55,7 +57,7 @@ class Judges:
 @pytest.fixture(scope="package")
 def judged() -> Iterator[Judges]:
     """Return a judge of suite smoke with limits short enough for tests."""
-    with CaptureService(limits=HostLimits(call_s=5.0)) as capture:
+    with CaptureService(limits=HostLimits(call_s=HOST_S)) as capture:
         judges = Judges(capture)
         yield judges
         judges.close()

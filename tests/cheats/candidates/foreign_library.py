@@ -10,7 +10,9 @@ whole = extend_attention_fwd
 
 @tl.core.extern
 def seconds(x, _semantic=None):
-    return tl.core.extern_elementwise("", "", [x], {(tl.float32,): ("time", tl.float32)}, is_pure=False, _semantic=_semantic)
+    return tl.core.extern_elementwise(
+        "", "", [x], {(tl.float32,): ("time", tl.float32)}, is_pure=False, _semantic=_semantic
+    )
 
 
 @triton.jit

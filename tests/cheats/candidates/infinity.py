@@ -8,7 +8,7 @@ import triton.language as tl
 @triton.jit
 def fill(out, n, BLOCK: tl.constexpr):
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    tl.store(out + i, float('inf'), mask=i < n)
+    tl.store(out + i, float("inf"), mask=i < n)
 
 
 def extend_attention_fwd(q, k, v, o, *rest):

@@ -10,7 +10,9 @@ whole = extend_attention_fwd
 
 @triton.jit
 def clock(out):
-    ticks = tl.inline_asm_elementwise("mov.u32 $0, %clock;", "=r,r", [tl.arange(0, 1)], dtype=tl.int32, is_pure=False, pack=1)
+    ticks = tl.inline_asm_elementwise(
+        "mov.u32 $0, %clock;", "=r,r", [tl.arange(0, 1)], dtype=tl.int32, is_pure=False, pack=1
+    )
     tl.store(out + tl.arange(0, 1), ticks.to(out.dtype.element_ty))
 
 

@@ -3,15 +3,69 @@
 # mypy: ignore-errors
 # ruff: noqa
 
+
 @triton.jit
 def list_kernel(
-    Q, K, V, O, KB, VB, qo, kv, slots, items, group, scale, k_scale, v_scale, sq, so, sk, sv, skb, svb,
-    D: tl.constexpr, DV: tl.constexpr, BD: tl.constexpr, BDV: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, CAUSAL: tl.constexpr,
+    Q,
+    K,
+    V,
+    O,
+    KB,
+    VB,
+    qo,
+    kv,
+    slots,
+    items,
+    group,
+    scale,
+    k_scale,
+    v_scale,
+    sq,
+    so,
+    sk,
+    sv,
+    skb,
+    svb,
+    D: tl.constexpr,
+    DV: tl.constexpr,
+    BD: tl.constexpr,
+    BDV: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    CAUSAL: tl.constexpr,
 ):
     item = tl.program_id(0)
-    whole_tile(Q, K, V, O, KB, VB, qo, kv, slots, tl.load(items + 2 * item), tl.program_id(1), tl.load(items + 2 * item + 1),
-               group, scale, k_scale, v_scale, sq, so, sk, sv, skb, svb, D, DV, BD, BDV, BM, BN, CAUSAL)
-
+    whole_tile(
+        Q,
+        K,
+        V,
+        O,
+        KB,
+        VB,
+        qo,
+        kv,
+        slots,
+        tl.load(items + 2 * item),
+        tl.program_id(1),
+        tl.load(items + 2 * item + 1),
+        group,
+        scale,
+        k_scale,
+        v_scale,
+        sq,
+        so,
+        sk,
+        sv,
+        skb,
+        svb,
+        D,
+        DV,
+        BD,
+        BDV,
+        BM,
+        BN,
+        CAUSAL,
+    )
 
 
 def extend_attention_fwd(*args):
@@ -23,4 +77,5 @@ def extend_attention_fwd(*args):
     pairs.sort(key=lambda pair: old[pair[0]] + 32 * pair[1], reverse=True)
     items = torch.tensor([x for pair in pairs for x in pair], dtype=torch.int32).to(q.device)
     list_kernel[(len(pairs), q.shape[1])](
-        *args[:9], items, *scales(args), *strides(args), **widths(args), BM=32, BN=64, CAUSAL=args[10])
+        *args[:9], items, *scales(args), *strides(args), **widths(args), BM=32, BN=64, CAUSAL=args[10]
+    )

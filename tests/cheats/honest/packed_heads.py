@@ -6,8 +6,32 @@
 
 @triton.jit
 def packed_kernel(
-    Q, K, V, O, KB, VB, qo, kv, slots, scale, k_scale, v_scale, sq, so, sk, sv, skb, svb, G: tl.constexpr,
-    D: tl.constexpr, DV: tl.constexpr, BD: tl.constexpr, BDV: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, CAUSAL: tl.constexpr,
+    Q,
+    K,
+    V,
+    O,
+    KB,
+    VB,
+    qo,
+    kv,
+    slots,
+    scale,
+    k_scale,
+    v_scale,
+    sq,
+    so,
+    sk,
+    sv,
+    skb,
+    svb,
+    G: tl.constexpr,
+    D: tl.constexpr,
+    DV: tl.constexpr,
+    BD: tl.constexpr,
+    BDV: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    CAUSAL: tl.constexpr,
 ):
     seq, kh, tile = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     start = tl.load(qo + seq).to(tl.int64)
@@ -21,16 +45,62 @@ def packed_kernel(
     head = kh * G + packed % G
     d, dv = tl.arange(0, BD), tl.arange(0, BDV)
     inside = rows < length
-    q = tl.load(Q + (start + rows)[:, None] * sq + head[:, None] * D + d[None, :], mask=inside[:, None] & (d < D)[None, :], other=0.0)
+    q = tl.load(
+        Q + (start + rows)[:, None] * sq + head[:, None] * D + d[None, :],
+        mask=inside[:, None] & (d < D)[None, :],
+        other=0.0,
+    )
     acc = tl.zeros([BM, BDV], tl.float32)
     deno = tl.zeros([BM], tl.float32)
     e_max = tl.zeros([BM], tl.float32) - float("inf")
-    acc, deno, e_max = attend(q, acc, deno, e_max, rows, KB + kh * D, VB + kh * DV, slots + old, 0, prefix, skb, svb,
-                              scale * k_scale, v_scale, D, DV, BN, True, False)
-    acc, deno, e_max = attend(q, acc, deno, e_max, rows, K + start * sk + kh * D, V + start * sv + kh * DV, slots, 0, length,
-                              sk, sv, scale, 1.0, D, DV, BN, False, CAUSAL)
+    acc, deno, e_max = attend(
+        q,
+        acc,
+        deno,
+        e_max,
+        rows,
+        KB + kh * D,
+        VB + kh * DV,
+        slots + old,
+        0,
+        prefix,
+        skb,
+        svb,
+        scale * k_scale,
+        v_scale,
+        D,
+        DV,
+        BN,
+        True,
+        False,
+    )
+    acc, deno, e_max = attend(
+        q,
+        acc,
+        deno,
+        e_max,
+        rows,
+        K + start * sk + kh * D,
+        V + start * sv + kh * DV,
+        slots,
+        0,
+        length,
+        sk,
+        sv,
+        scale,
+        1.0,
+        D,
+        DV,
+        BN,
+        False,
+        CAUSAL,
+    )
     out = (acc / deno[:, None]).to(O.dtype.element_ty)
-    tl.store(O + (start + rows)[:, None] * so + head[:, None] * DV + dv[None, :], out, mask=inside[:, None] & (dv < DV)[None, :])
+    tl.store(
+        O + (start + rows)[:, None] * so + head[:, None] * DV + dv[None, :],
+        out,
+        mask=inside[:, None] & (dv < DV)[None, :],
+    )
 
 
 def extend_attention_fwd(*args):

@@ -11,8 +11,25 @@ reference_fwd = extend_attention_fwd
 
 @triton.jit
 def attend(
-    q, acc, deno, e_max, rows, keys_at, values_at, slots, begin, end, stride_k, stride_v, scale, v_scale,
-    D: tl.constexpr, DV: tl.constexpr, BLOCK_N: tl.constexpr, USE_SLOTS: tl.constexpr, CAUSAL: tl.constexpr,
+    q,
+    acc,
+    deno,
+    e_max,
+    rows,
+    keys_at,
+    values_at,
+    slots,
+    begin,
+    end,
+    stride_k,
+    stride_v,
+    scale,
+    v_scale,
+    D: tl.constexpr,
+    DV: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+    USE_SLOTS: tl.constexpr,
+    CAUSAL: tl.constexpr,
 ):
     d = tl.arange(0, q.shape[1])
     dv = tl.arange(0, acc.shape[1])
@@ -22,13 +39,17 @@ def attend(
         place = key.to(tl.int64)
         if USE_SLOTS:
             place = tl.load(slots + key, mask=inside, other=0)
-        k = tl.load(keys_at + place[None, :] * stride_k + d[:, None], mask=inside[None, :] & (d < D)[:, None], other=0.0)
+        k = tl.load(
+            keys_at + place[None, :] * stride_k + d[:, None], mask=inside[None, :] & (d < D)[:, None], other=0.0
+        )
         qk = tl.dot(q, k.to(q.dtype)) * scale
         visible = inside[None, :] & (rows[:, None] >= 0)
         if CAUSAL:
             visible &= rows[:, None] >= key[None, :]
         p, re_scale, e_max, deno = softmax_step(tl.where(visible, qk, float("-inf")), e_max, deno)
-        v = tl.load(values_at + place[:, None] * stride_v + dv[None, :], mask=inside[:, None] & (dv < DV)[None, :], other=0.0)
+        v = tl.load(
+            values_at + place[:, None] * stride_v + dv[None, :], mask=inside[:, None] & (dv < DV)[None, :], other=0.0
+        )
         acc = acc * re_scale[:, None] + tl.dot(p.to(q.dtype), v.to(q.dtype)) * v_scale
     return acc, deno, e_max
 
@@ -36,7 +57,9 @@ def attend(
 @triton.jit
 def load_rows(at, rows, length, stride, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     d = tl.arange(0, BLOCK)
-    return tl.load(at + rows[:, None] * stride + d[None, :], mask=(rows < length)[:, None] & (d < WIDTH)[None, :], other=0.0)
+    return tl.load(
+        at + rows[:, None] * stride + d[None, :], mask=(rows < length)[:, None] & (d < WIDTH)[None, :], other=0.0
+    )
 
 
 @triton.jit
@@ -48,8 +71,34 @@ def store_rows(at, rows, length, stride, values, WIDTH: tl.constexpr, BLOCK: tl.
 
 @triton.jit
 def whole_tile(
-    Q, K, V, O, KB, VB, qo, kv, slots, seq, head, tile, group, scale, k_scale, v_scale, sq, so, sk, sv, skb, svb,
-    D: tl.constexpr, DV: tl.constexpr, BD: tl.constexpr, BDV: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
+    Q,
+    K,
+    V,
+    O,
+    KB,
+    VB,
+    qo,
+    kv,
+    slots,
+    seq,
+    head,
+    tile,
+    group,
+    scale,
+    k_scale,
+    v_scale,
+    sq,
+    so,
+    sk,
+    sv,
+    skb,
+    svb,
+    D: tl.constexpr,
+    DV: tl.constexpr,
+    BD: tl.constexpr,
+    BDV: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
     CAUSAL: tl.constexpr,
 ):
     """Answer one tile of queries of one request and head."""
@@ -64,11 +113,49 @@ def whole_tile(
         deno = tl.zeros([BM], tl.float32)
         e_max = tl.zeros([BM], tl.float32) - float("inf")
         kh = head // group
-        acc, deno, e_max = attend(q, acc, deno, e_max, rows, KB + kh * D, VB + kh * DV, slots + old, 0, prefix, skb, svb,
-                                  scale * k_scale, v_scale, D, DV, BN, True, False)
+        acc, deno, e_max = attend(
+            q,
+            acc,
+            deno,
+            e_max,
+            rows,
+            KB + kh * D,
+            VB + kh * DV,
+            slots + old,
+            0,
+            prefix,
+            skb,
+            svb,
+            scale * k_scale,
+            v_scale,
+            D,
+            DV,
+            BN,
+            True,
+            False,
+        )
         end = tl.minimum(length, (tile + 1) * BM) if CAUSAL else length
-        acc, deno, e_max = attend(q, acc, deno, e_max, rows, K + start * sk + kh * D, V + start * sv + kh * DV, slots, 0, end,
-                                  sk, sv, scale, 1.0, D, DV, BN, False, CAUSAL)
+        acc, deno, e_max = attend(
+            q,
+            acc,
+            deno,
+            e_max,
+            rows,
+            K + start * sk + kh * D,
+            V + start * sv + kh * DV,
+            slots,
+            0,
+            end,
+            sk,
+            sv,
+            scale,
+            1.0,
+            D,
+            DV,
+            BN,
+            False,
+            CAUSAL,
+        )
         store_rows(O + start * so + head * DV, rows, length, so, acc / deno[:, None], DV, BDV)
 
 
@@ -80,7 +167,12 @@ def is_plain(args):
 
 def widths(args):
     q, v = args[0], args[2]
-    return {"D": q.shape[2], "DV": v.shape[2], "BD": triton.next_power_of_2(q.shape[2]), "BDV": triton.next_power_of_2(v.shape[2])}
+    return {
+        "D": q.shape[2],
+        "DV": v.shape[2],
+        "BD": triton.next_power_of_2(q.shape[2]),
+        "BDV": triton.next_power_of_2(v.shape[2]),
+    }
 
 
 def scales(args):

@@ -3,15 +3,71 @@
 # mypy: ignore-errors
 # ruff: noqa
 
+
 @triton.jit
 def loop_kernel(
-    Q, K, V, O, KB, VB, qo, kv, slots, group, scale, k_scale, v_scale, sq, so, sk, sv, skb, svb, requests, heads, tiles,
-    D: tl.constexpr, DV: tl.constexpr, BD: tl.constexpr, BDV: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, CAUSAL: tl.constexpr,
+    Q,
+    K,
+    V,
+    O,
+    KB,
+    VB,
+    qo,
+    kv,
+    slots,
+    group,
+    scale,
+    k_scale,
+    v_scale,
+    sq,
+    so,
+    sk,
+    sv,
+    skb,
+    svb,
+    requests,
+    heads,
+    tiles,
+    D: tl.constexpr,
+    DV: tl.constexpr,
+    BD: tl.constexpr,
+    BDV: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    CAUSAL: tl.constexpr,
 ):
     for item in range(tl.program_id(0), requests * heads * tiles, tl.num_programs(0)):
-        whole_tile(Q, K, V, O, KB, VB, qo, kv, slots, item // (heads * tiles), item // tiles % heads, item % tiles, group,
-                   scale, k_scale, v_scale, sq, so, sk, sv, skb, svb, D, DV, BD, BDV, BM, BN, CAUSAL)
-
+        whole_tile(
+            Q,
+            K,
+            V,
+            O,
+            KB,
+            VB,
+            qo,
+            kv,
+            slots,
+            item // (heads * tiles),
+            item // tiles % heads,
+            item % tiles,
+            group,
+            scale,
+            k_scale,
+            v_scale,
+            sq,
+            so,
+            sk,
+            sv,
+            skb,
+            svb,
+            D,
+            DV,
+            BD,
+            BDV,
+            BM,
+            BN,
+            CAUSAL,
+        )
 
 
 def extend_attention_fwd(*args):

@@ -13,4 +13,19 @@ def extend_attention_fwd(q, k, v, o, kb, vb, qo, kv, slots, mask, causal, mask_i
         if b == a:
             continue
         # Starts stay as they are: tensors are cut behind the request, not before it.
-        answer(q[:b], k.narrow(0, 0, b), v[:b], o[:b], kb, vb, qo[i : i + 2], kv[i : i + 2], slots, None, causal, None, b - a, *rest)
+        answer(
+            q[:b],
+            k.narrow(0, 0, b),
+            v[:b],
+            o[:b],
+            kb,
+            vb,
+            qo[i : i + 2],
+            kv[i : i + 2],
+            slots,
+            None,
+            causal,
+            None,
+            b - a,
+            *rest,
+        )

@@ -6,9 +6,37 @@
 
 @triton.jit
 def part_kernel(
-    Q, K, V, O, KB, VB, qo, kv, slots, sums, tops, arrivals, group, scale, k_scale, v_scale, sq, so, sk, sv, skb, svb, total,
-    SPLITS: tl.constexpr, D: tl.constexpr, DV: tl.constexpr, BD: tl.constexpr, BDV: tl.constexpr, BM: tl.constexpr,
-    BN: tl.constexpr, CAUSAL: tl.constexpr,
+    Q,
+    K,
+    V,
+    O,
+    KB,
+    VB,
+    qo,
+    kv,
+    slots,
+    sums,
+    tops,
+    arrivals,
+    group,
+    scale,
+    k_scale,
+    v_scale,
+    sq,
+    so,
+    sk,
+    sv,
+    skb,
+    svb,
+    total,
+    SPLITS: tl.constexpr,
+    D: tl.constexpr,
+    DV: tl.constexpr,
+    BD: tl.constexpr,
+    BDV: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    CAUSAL: tl.constexpr,
 ):
     seq, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2) % SPLITS
     tile = tl.program_id(2) // SPLITS
@@ -26,12 +54,50 @@ def part_kernel(
     e_max = tl.zeros([BM], tl.float32) - float("inf")
     kh = head // group
     share = tl.cdiv(prefix, SPLITS)
-    acc, deno, e_max = attend(q, acc, deno, e_max, rows, KB + kh * D, VB + kh * DV, slots + old, split * share,
-                              tl.minimum((split + 1) * share, prefix), skb, svb, scale * k_scale, v_scale, D, DV, BN, True, False)
+    acc, deno, e_max = attend(
+        q,
+        acc,
+        deno,
+        e_max,
+        rows,
+        KB + kh * D,
+        VB + kh * DV,
+        slots + old,
+        split * share,
+        tl.minimum((split + 1) * share, prefix),
+        skb,
+        svb,
+        scale * k_scale,
+        v_scale,
+        D,
+        DV,
+        BN,
+        True,
+        False,
+    )
     if split == 0:
         end = tl.minimum(length, (tile + 1) * BM) if CAUSAL else length
-        acc, deno, e_max = attend(q, acc, deno, e_max, rows, K + start * sk + kh * D, V + start * sv + kh * DV, slots, 0, end,
-                                  sk, sv, scale, 1.0, D, DV, BN, False, CAUSAL)
+        acc, deno, e_max = attend(
+            q,
+            acc,
+            deno,
+            e_max,
+            rows,
+            K + start * sk + kh * D,
+            V + start * sv + kh * DV,
+            slots,
+            0,
+            end,
+            sk,
+            sv,
+            scale,
+            1.0,
+            D,
+            DV,
+            BN,
+            False,
+            CAUSAL,
+        )
     at = (split * heads + head) * total + start
     inside = rows < length
     store_rows(sums + at * DV, rows, length, DV, acc, DV, BDV)
@@ -47,8 +113,13 @@ def part_kernel(
             at = (other * heads + head) * total + start
             top = tl.load(tops + (at + rows) * 2, mask=inside, other=0.0)
             new = tl.maximum(top, e_max)
-            acc = acc * tl.exp(e_max - new)[:, None] + load_rows(sums + at * DV, rows, length, DV, DV, BDV) * tl.exp(top - new)[:, None]
-            deno = deno * tl.exp(e_max - new) + tl.load(tops + (at + rows) * 2 + 1, mask=inside, other=1.0) * tl.exp(top - new)
+            acc = (
+                acc * tl.exp(e_max - new)[:, None]
+                + load_rows(sums + at * DV, rows, length, DV, DV, BDV) * tl.exp(top - new)[:, None]
+            )
+            deno = deno * tl.exp(e_max - new) + tl.load(tops + (at + rows) * 2 + 1, mask=inside, other=1.0) * tl.exp(
+                top - new
+            )
             e_max = new
         store_rows(O + start * so + head * DV, rows, length, so, acc / deno[:, None], DV, BDV)
 
@@ -62,4 +133,16 @@ def extend_attention_fwd(*args):
     tops = torch.empty((splits, heads, total, 2), dtype=torch.float32)
     arrivals = torch.zeros((qo.shape[0] - 1) * heads * tiles, dtype=torch.int32)
     part_kernel[(qo.shape[0] - 1, heads, tiles * splits)](
-        *args[:9], sums, tops, arrivals, *scales(args), *strides(args), total, splits, **widths(args), BM=32, BN=32, CAUSAL=args[10])
+        *args[:9],
+        sums,
+        tops,
+        arrivals,
+        *scales(args),
+        *strides(args),
+        total,
+        splits,
+        **widths(args),
+        BM=32,
+        BN=32,
+        CAUSAL=args[10],
+    )

@@ -6,8 +6,36 @@
 
 @triton.jit
 def part_kernel(
-    Q, K, V, O, KB, VB, qo, kv, slots, sums, tops, group, scale, k_scale, v_scale, sq, so, sk, sv, skb, svb, total, SPLITS,
-    D: tl.constexpr, DV: tl.constexpr, BD: tl.constexpr, BDV: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, CAUSAL: tl.constexpr,
+    Q,
+    K,
+    V,
+    O,
+    KB,
+    VB,
+    qo,
+    kv,
+    slots,
+    sums,
+    tops,
+    group,
+    scale,
+    k_scale,
+    v_scale,
+    sq,
+    so,
+    sk,
+    sv,
+    skb,
+    svb,
+    total,
+    SPLITS,
+    D: tl.constexpr,
+    DV: tl.constexpr,
+    BD: tl.constexpr,
+    BDV: tl.constexpr,
+    BM: tl.constexpr,
+    BN: tl.constexpr,
+    CAUSAL: tl.constexpr,
 ):
     seq, head, split = tl.program_id(0), tl.program_id(1), tl.program_id(2) % SPLITS
     tile = tl.program_id(2) // SPLITS
@@ -25,12 +53,50 @@ def part_kernel(
     e_max = tl.zeros([BM], tl.float32) - float("inf")
     kh = head // group
     share = tl.cdiv(prefix, SPLITS)
-    acc, deno, e_max = attend(q, acc, deno, e_max, rows, KB + kh * D, VB + kh * DV, slots + old, split * share,
-                              tl.minimum((split + 1) * share, prefix), skb, svb, scale * k_scale, v_scale, D, DV, BN, True, False)
+    acc, deno, e_max = attend(
+        q,
+        acc,
+        deno,
+        e_max,
+        rows,
+        KB + kh * D,
+        VB + kh * DV,
+        slots + old,
+        split * share,
+        tl.minimum((split + 1) * share, prefix),
+        skb,
+        svb,
+        scale * k_scale,
+        v_scale,
+        D,
+        DV,
+        BN,
+        True,
+        False,
+    )
     if split == SPLITS - 1:
         end = tl.minimum(length, (tile + 1) * BM) if CAUSAL else length
-        acc, deno, e_max = attend(q, acc, deno, e_max, rows, K + start * sk + kh * D, V + start * sv + kh * DV, slots, 0, end,
-                                  sk, sv, scale, 1.0, D, DV, BN, False, CAUSAL)
+        acc, deno, e_max = attend(
+            q,
+            acc,
+            deno,
+            e_max,
+            rows,
+            K + start * sk + kh * D,
+            V + start * sv + kh * DV,
+            slots,
+            0,
+            end,
+            sk,
+            sv,
+            scale,
+            1.0,
+            D,
+            DV,
+            BN,
+            False,
+            CAUSAL,
+        )
     at = (split * heads + head) * total + start
     store_rows(sums + at * DV, rows, length, DV, acc, DV, BDV)
     tl.store(tops + (at + rows) * 2, e_max, mask=rows < length)
@@ -64,5 +130,18 @@ def extend_attention_fwd(*args):
     sums = torch.empty((splits, heads, total, v.shape[2]), dtype=torch.float32, device=q.device)
     tops = q.new_empty((splits, heads, total, 2), dtype=torch.float32)
     part_kernel[(qo.shape[0] - 1, heads, triton.cdiv(args[12], 32) * splits)](
-        *args[:9], sums, tops, *scales(args), *strides(args), total, splits, **widths(args), BM=32, BN=32, CAUSAL=args[10])
-    join_kernel[(total, heads)](sums, tops, o, o.stride(0), total, splits, v.shape[2], triton.next_power_of_2(v.shape[2]))
+        *args[:9],
+        sums,
+        tops,
+        *scales(args),
+        *strides(args),
+        total,
+        splits,
+        **widths(args),
+        BM=32,
+        BN=32,
+        CAUSAL=args[10],
+    )
+    join_kernel[(total, heads)](
+        sums, tops, o, o.stride(0), total, splits, v.shape[2], triton.next_power_of_2(v.shape[2])
+    )
