@@ -1,5 +1,8 @@
 """Attention that is wrong in one thing: the reference with one or two places changed."""
 
+# An edit quotes lines of the reference: broken in two it could not be compared with them.
+# ruff: noqa: E501
+
 from tests.cheats.catalogue import Cheat
 
 WRONG = "incorrect"

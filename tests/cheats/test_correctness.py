@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.cheats.correctness import CHEATS
 from tests.cheats.catalogue import Cheat
 from tests.cheats.conftest import Judges
+from tests.cheats.correctness import CHEATS
 from tests.cheats.expectation import by_workloads, require_refused
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.cheats.escape import CHEATS
 from tests.cheats.catalogue import Cheat
 from tests.cheats.conftest import Judges
+from tests.cheats.escape import CHEATS
 from tests.cheats.expectation import by_workloads, require_refused
 
 

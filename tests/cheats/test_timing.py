@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.cheats.timing import CHEATS
 from tests.cheats.catalogue import Cheat
 from tests.cheats.conftest import Judges
 from tests.cheats.expectation import by_workloads, require_refused
+from tests.cheats.timing import CHEATS
 
 
 @pytest.mark.parametrize("cheat", by_workloads(CHEATS), ids=lambda cheat: cheat.name)

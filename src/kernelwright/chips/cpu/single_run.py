@@ -12,7 +12,6 @@ from kernelwright.core.errors import OverLimitError
 from kernelwright.core.fault import Fault
 from kernelwright.core.plan import ANSWER_ROLES, ELEMENT_BYTES, Buffer, LaunchPlan
 
-
 Views = list[tuple[Buffer, Bytes]]
 
 
