@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,8 +15,6 @@ from kernelwright.sandbox import Limits as HostLimits
 SECRET = 20260522
 # Long enough for honest code on a machine that is busy otherwise.
 HOST_S, LAUNCH_S = 20.0, 12.0
-
-Judged = Callable[..., Verdict]
 
 
 class Judges:
