@@ -1,5 +1,7 @@
 """What every chip must do; a chip's own test file derives from `ChipContract` and gives the chip."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,16 @@ class ChipContract:
         found = _run(session, kernels.scratch_plan(N, None, 3), poison=0)
         assert isinstance(found, Execution), found
         assert np.isnan(np.frombuffer(found.outputs["out"], np.float32)).all()
+
+    @pytest.mark.parametrize("kept", [False, True])
+    def test_stale_scratch_is_what_a_call_on_other_inputs_left(self, session: ChipSession, kept: bool) -> None:
+        plan = kernels.scratch_plan(N, 0.0, 3)
+        buffers = tuple(replace(b, kept=kept) if b.role == "scratch" else b for b in plan.buffers)
+        found = session.run(replace(plan, buffers=buffers), "add", False, 1, LIMIT_S, stale=True)
+        assert isinstance(found, Execution), found
+        # Other inputs have their signs turned: sums of both calls cancel where scratch is not filled again.
+        expected = _floats(2) + 3 + (0 if kept else _floats(1).sum())
+        np.testing.assert_allclose(np.frombuffer(found.outputs["out"], np.float32), expected, atol=1e-3)
 
     def test_unwritten_output_holds_poison(self, session: ChipSession) -> None:
         plan = kernels.add_plan(kernels.add, N)

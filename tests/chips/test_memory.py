@@ -38,6 +38,16 @@ def test_a_write_next_to_a_buffer_is_seen(rows: list[tuple[int, int]], data: st.
     assert region.damaged() == (index, offset)
 
 
+@given(SIZES, st.data())
+def test_no_byte_between_two_buffers_can_be_written_unseen(rows: list[tuple[int, int]], data: st.DataObject) -> None:
+    region = Region(Store(0), [r[0] for r in rows], [r[1] for r in rows], np.random.default_rng(0))
+    at = data.draw(st.integers(0, region.addresses[-1] - region._block.address - 1))
+    region._block.view[at] ^= 1
+    address = region._block.address + at
+    inside = any(a <= address < a + size for a, (size, _) in zip(region.addresses, rows, strict=True))
+    assert (region.damaged() is None) == inside
+
+
 def test_addresses_differ_from_run_to_run() -> None:
     store = Store(1 << 30)
     seen = set()

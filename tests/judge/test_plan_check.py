@@ -43,6 +43,8 @@ LONG_LIST = "arith.constant dense<[" + ", ".join(["1"] * (MOST_CONSTANT_BYTES //
 BAD = [
     ("inline assembly", _plan(TEXT.replace("tt.return", "tt.elementwise_inline_asm")), "cheating", "inline assembly"),
     ("pointer cast", _plan(TEXT.replace("tt.return", "tt.int_to_ptr")), "cheating", "pointers"),
+    ("address as number", _plan(TEXT.replace("tt.return", "tt.ptr_to_int")), "cheating", "addresses"),
+    ("pointer in memory", _plan(TEXT.replace("tt.return", "!tt.ptr<!tt.ptr<f32>>")), "cheating", "kept in memory"),
     ("long literal", _plan(TEXT.replace("tt.return", LONG_LITERAL)), "cheating", "literals"),
     ("long list", _plan(TEXT.replace("tt.return", LONG_LIST)), "cheating", "literals"),
     ("resource", _plan(TEXT.replace("tt.return", "dense_resource<blob>")), "cheating", "resources"),
@@ -64,6 +66,12 @@ BAD = [
         "constants",
     ),
     ("large scratch", _plan(buffers=(INPUT, Buffer("s", "scratch", "i8", 1 << 40))), "over_limit", "scratch"),
+    (
+        "more scratch than arguments need",
+        _plan(buffers=(INPUT, Buffer("s", "scratch", "i8", (256 << 20) + 1))),
+        "over_limit",
+        "scratch",
+    ),
     ("huge grid", _plan(grid=(1 << 20, 1 << 20, 1)), "over_limit", "programs"),
     ("negative grid", _plan(grid=(-1, 1, 1)), "over_limit", "programs"),
     ("unknown kernel", replace(_plan(), kernels=()), "cheating", "kernels"),

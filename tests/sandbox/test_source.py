@@ -42,6 +42,8 @@ def test_a_syntax_error_is_a_compile_error_with_its_line() -> None:
         ("import torch.multiprocessing", "torch.multiprocessing"),
         ("open('/etc/passwd')", "open"),
         ("e = exec", "exec"),
+        ("torch.set_num_threads(1)", "set_num_threads"),
+        ("from torch import set_num_threads", "set_num_threads"),
         ("eval('1')", "eval"),
         ("compile('1', 'f', 'eval')", "compile"),
         ("__import__('os')", "__import__"),

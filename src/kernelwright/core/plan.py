@@ -37,10 +37,10 @@ class Buffer:
     """A block of memory that launches refer to by its index in the plan.
 
     `role` input, output or inout: the problem's argument called `name`; inout is an output that has contents before the
-    call. scratch: allocated by host code,
-    `fill` None means uninitialised, a number is the value of every element, and filling it is
-    part of each timed call. constant: integers that host code derived from plan inputs, `data`
-    holds them. `align` is the largest power of two, up to 64, that divides the captured address.
+    call. scratch: allocated by host code, `fill` None means uninitialised, a number is the value of every element, and
+    filling it is part of each timed call; `kept` scratch was made in an earlier call. constant: integers that host code
+    derived from plan inputs, `data` holds them. `align` is the largest power of two, up to 64, that divides the
+    captured address.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Buffer:
     align: int = 64
     fill: float | None = None
     data: tuple[int, ...] = ()
+    kept: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

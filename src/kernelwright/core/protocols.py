@@ -57,8 +57,14 @@ class ChipSession(Protocol):
     def load(self, plan: LaunchPlan, checked: bool, limit_s: float) -> Loaded | Fault:
         """Compile every kernel of `plan`; `checked` adds bounds checks to every access, and a search for races."""
 
-    def run(self, plan: LaunchPlan, inputs: str, checked: bool, poison_seed: int, limit_s: float) -> Execution | Fault:
-        """Run `plan` once: poisoned outputs and scratch, canaries, inputs hashed before and after."""
+    def run(
+        self, plan: LaunchPlan, inputs: str, checked: bool, poison_seed: int, limit_s: float, stale: bool = False
+    ) -> Execution | Fault:
+        """Run `plan` once: poisoned outputs and scratch, canaries, inputs hashed before and after.
+
+        With `stale` scratch holds what a call of the plan on other inputs left, and scratch that host code kept from
+        an earlier call is not filled again.
+        """
 
     def time(
         self, plans: Sequence[LaunchPlan], inputs: Sequence[str], schedule: Sequence[int], limit_s: float

@@ -75,7 +75,9 @@ class Course:
         stages.compile_plans(self.sessions.timing, plans, maker.workloads)
         cases = fresh_cases(maker, calls)
         put_cases(self.sessions.timing.session, cases)
-        return stages.choose_options(self.sessions.timing, plans, cases)
+        chosen = stages.choose_options(self.sessions.timing, plans, cases)
+        stages.check_options(self.sessions.timing, plans, cases, self.problem)
+        return chosen
 
     def _checked(
         self, plans: Plans, maker: CaseMaker, calls: Sequence[Sequence[Argument]]

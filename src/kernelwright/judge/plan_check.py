@@ -20,7 +20,8 @@ from kernelwright.core.plan import (
 from kernelwright.core.problem import Argument
 
 MOST_CONSTANT_BYTES = 64 << 10
-MOST_SCRATCH_BYTES = 4 << 30
+# Each workload's scratch stays allocated while all are timed in turn.
+MOST_SCRATCH_BYTES, ALWAYS_SCRATCH_BYTES, SCRATCH_PER_ARGUMENT_BYTE = 4 << 30, 256 << 20, 8
 MOST_PROGRAMS = 1 << 24
 MOST_LAUNCHES = 256
 MOST_OPTIONS = 256
@@ -30,6 +31,9 @@ _ALIGNMENTS = (1, 2, 4, 8, 16, 32, 64)
 _REFUSED_OPS = {
     "tt.elementwise_inline_asm": "inline assembly",
     "tt.int_to_ptr": "casts from integers to pointers",
+    # Where a buffer lies is nothing that an answer depends on.
+    "tt.ptr_to_int": "addresses as numbers",
+    "!tt.ptr<!tt.ptr": "pointers kept in memory",
     "llvm.inline_asm": "inline assembly",
     "llvm.inttoptr": "casts from integers to pointers",
 }
@@ -57,7 +61,7 @@ def check_plan(plan: LaunchPlan, arguments: Sequence[Argument]) -> Fault | None:
 
 
 def _findings(plan: LaunchPlan, arguments: Sequence[Argument]) -> Iterator[Finding]:
-    yield from _size_findings(plan)
+    yield from _size_findings(plan, sum(_size_bytes(a) for a in arguments if a.tensor is not None))
     sizes = {a.name: (a.role, _size_bytes(a)) for a in arguments if a.tensor is not None}
     for buffer in plan.buffers:
         yield from _buffer_findings(buffer, sizes)
@@ -73,15 +77,16 @@ def _findings(plan: LaunchPlan, arguments: Sequence[Argument]) -> Iterator[Findi
             yield from _option_findings(option, plan)
 
 
-def _size_findings(plan: LaunchPlan) -> Iterator[Finding]:
+def _size_findings(plan: LaunchPlan, argument_bytes: int) -> Iterator[Finding]:
     options = sum(len(launch.options) for launch in plan.launches)
     scratch = sum(b.size_bytes for b in plan.buffers if b.role == "scratch")
     constants = sum(b.size_bytes for b in plan.buffers if b.role == "constant")
+    most_scratch = min(max(SCRATCH_PER_ARGUMENT_BYTE * argument_bytes, ALWAYS_SCRATCH_BYTES), MOST_SCRATCH_BYTES)
     figures = (
         ("kernels", len(plan.kernels), MOST_KERNELS),
         ("launches", len(plan.launches), MOST_LAUNCHES),
         ("launch options", options, MOST_OPTIONS),
-        ("bytes of scratch", scratch, MOST_SCRATCH_BYTES),
+        ("bytes of scratch", scratch, most_scratch),
         ("bytes of constants", constants, MOST_CONSTANT_BYTES),
     )
     for what, came, most in figures:

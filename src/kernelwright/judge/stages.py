@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TypeVar
 
@@ -133,10 +133,13 @@ def run_checked(station: Station, plan: LaunchPlan, case: Case) -> None:
 def check_answers(
     station: Station, plan: LaunchPlan, case: Case, problem: LoadedProblem, baseline: ErrorReport | None
 ) -> ErrorReport:
-    """Return the larger error of two runs, with NaN and with garbage in outputs and scratch."""
+    """Return the largest error of runs with NaN, with garbage and with what an earlier call left in scratch."""
     reports = []
-    for poison in (NAN_POISON, GARBAGE_POISON):
-        execution = require(station.session.run(plan, case.key, False, poison, station.limits.launch_s), case.workload)
+    has_scratch = any(buffer.role == "scratch" for buffer in plan.buffers)
+    ways = ((NAN_POISON, False), (GARBAGE_POISON, False), *(((GARBAGE_POISON, True),) if has_scratch else ()))
+    for poison, stale in ways:
+        found = station.session.run(plan, case.key, False, poison, station.limits.launch_s, stale)
+        execution = require(found, case.workload)
         missing = [name for name in case.inputs.answers if name not in execution.outputs]
         if missing and case.inputs.tensor(missing[0]).numel():
             reason = f"output '{missing[0]}' must be written, no launch has it as an argument"
@@ -147,6 +150,27 @@ def check_answers(
             raise FirstFailure(_wrong_answer(report), case.workload)
         reports.append(report)
     return max(reports, key=lambda report: report.rel_l2)
+
+
+def check_options(station: Station, plans: Sequence[LaunchPlan], cases: Sequence[Case], problem: LoadedProblem) -> None:
+    """Raise FirstFailure unless each configuration of each autotuned kernel is right on the first workload it has.
+
+    Which of them is fastest is decided anew in every judgement: a wrong one that lost today may win tomorrow.
+    """
+    seen: set[tuple[str, str]] = set()
+    for plan, case in zip(plans, cases, strict=True):
+        for place, launch in enumerate(plan.launches):
+            for number, option in enumerate(launch.options if len(launch.options) > 1 else ()):
+                key = (plan.kernels[option.kernel].name, option.label)
+                if key in seen:
+                    continue
+                seen.add(key)
+                picks = tuple(number if other == place else 0 for other in range(len(plan.launches)))
+                try:
+                    check_answers(station, plan.choose(picks), case, problem, None)
+                except FirstFailure as failure:
+                    reason = f"every configuration must be right, ({option.label}) of {key[0]}: {failure.fault.reason}"
+                    raise FirstFailure(replace(failure.fault, reason=reason), case.workload) from None
 
 
 def _wrong_answer(report: ErrorReport) -> Fault:

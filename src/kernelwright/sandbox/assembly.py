@@ -85,6 +85,7 @@ def _buffer(record: Mapping[str, Any]) -> Buffer:
     return Buffer(
         _text(record["name"]), role, dtype, size_bytes,
         fill=None if fill is None else float(fill), data=tuple(_integer(value) for value in record["data"]),
+        kept=record["kept"] is True,
     )  # fmt: skip
 
 

@@ -20,6 +20,8 @@ REACHING_MODULES = frozenset({
 BORROWED_MODULES = REACHING_MODULES | {
     "gc", "time", "signal", "operator", "functools", "io", "platform", "weakref",
 }  # fmt: skip
+# Settings of a process, which outlast a call and would slow down whatever else runs there.
+REFUSED_SETTINGS = frozenset({"set_num_threads", "set_num_interop_threads", "set_flush_denormal"})
 # A file of this length is no longer something that a person or an engineer wrote by hand.
 MAX_SOURCE_BYTES = 1 << 20
 
@@ -102,13 +104,15 @@ def _import_findings(node: ast.Import | ast.ImportFrom, imports: tuple[str, ...]
             return
     if isinstance(node, ast.ImportFrom) and node.module != "__future__":
         for alias in node.names:
-            if alias.name in BORROWED_MODULES or alias.name in REFUSED_NAMES or _is_dunder(alias.name):
+            if alias.name in BORROWED_MODULES | REFUSED_NAMES | REFUSED_SETTINGS or _is_dunder(alias.name):
                 yield node.lineno, f"import of {alias.name} from {node.module}; it reaches around the sandbox"
 
 
 def _attribute_findings(node: ast.Attribute, modules: frozenset[str]) -> Iterator[tuple[int, str]]:
     if _is_dunder(node.attr):
         yield node.lineno, _dunder_reason(node.attr)
+    elif node.attr in REFUSED_SETTINGS:
+        yield node.lineno, f"{node.attr} changes the process, a candidate may not"
     elif node.attr in REACHING_MODULES or (node.attr in BORROWED_MODULES and _root_name(node.value) in modules):
         yield node.lineno, f"{ast.unparse(node)} is a module that a candidate may not use"
 

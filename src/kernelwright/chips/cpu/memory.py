@@ -71,11 +71,11 @@ class Region:
         self._store = store
         self._block = store.take(sum(sizes) + spare * len(sizes) + _LINE)
         self._sizes = tuple(sizes)
-        self._guard: Bytes = rng.integers(0, 256, GUARD_BYTES, dtype=np.uint8)
+        self._guard: Bytes = rng.integers(0, 256, 3 * GUARD_BYTES + _JITTER_LINES * _LINE, dtype=np.uint8)
         self.addresses = self._place(aligns, rng)
         for index in range(len(sizes)):
             for guard in self._guards(index):
-                guard[:] = self._guard
+                guard[:] = self._guard[: len(guard)]
 
     def _place(self, aligns: Sequence[int], rng: np.random.Generator) -> tuple[int, ...]:
         cursor = self._block.address
@@ -94,16 +94,18 @@ class Region:
         return self._block.view[start : start + self._sizes[index]]
 
     def _guards(self, index: int) -> tuple[Bytes, Bytes]:
+        """Return what lies before buffer `index`, from the end of the one before it, and a guard behind it."""
         start = self.addresses[index] - self._block.address
         end = start + self._sizes[index]
-        return self._block.view[start - GUARD_BYTES : start], self._block.view[end : end + GUARD_BYTES]
+        before = self.addresses[index - 1] - self._block.address + self._sizes[index - 1] if index else 0
+        return self._block.view[before:start], self._block.view[end : end + GUARD_BYTES]
 
     def damaged(self) -> tuple[int, int] | None:
         """Return (buffer, offset in bytes from its start) of the first guard byte that was overwritten."""
         for index, size in enumerate(self._sizes):
             before, behind = self._guards(index)
-            for guard, origin in ((before, -GUARD_BYTES), (behind, size)):
-                wrong = np.flatnonzero(guard != self._guard)
+            for guard, origin in ((before, -len(before)), (behind, size)):
+                wrong = np.flatnonzero(guard != self._guard[: len(guard)])
                 if len(wrong):
                     return index, origin + int(wrong[-1 if origin < 0 else 0])
         return None

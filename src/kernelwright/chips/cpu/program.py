@@ -69,6 +69,11 @@ def options(plan: LaunchPlan) -> tuple[LaunchOption, ...]:
     return tuple(option for launch in plan.launches for option in launch.options)
 
 
+def uses_atomics(plan: LaunchPlan) -> bool:
+    """Return whether programs of a launch may learn of each other."""
+    return any("tt.atomic" in kernel.ttir for kernel in plan.kernels)
+
+
 def has_disjoint_writes(option: LaunchOption, ttir: str) -> bool:
     """Return whether no buffer that a launch may write has a second pointer among its arguments."""
     buffers = Counter(arg.buffer for arg in option.args if isinstance(arg, PointerArg))

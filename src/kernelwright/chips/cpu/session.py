@@ -129,7 +129,9 @@ class CpuSession:
             return reply
         return Loaded(cast(str, reply["machine_sha256"]), cast(int, reply["compile_ns"]))
 
-    def run(self, plan: LaunchPlan, inputs: str, checked: bool, poison_seed: int, limit_s: float) -> Execution | Fault:
+    def run(
+        self, plan: LaunchPlan, inputs: str, checked: bool, poison_seed: int, limit_s: float, stale: bool = False
+    ) -> Execution | Fault:
         """Run `plan` once; see the protocol. An endless launch ends after `limit_s`."""
         message = {
             "command": "run",
@@ -137,6 +139,7 @@ class CpuSession:
             "inputs": inputs,
             "checked": checked,
             "poison_seed": poison_seed,
+            "stale": stale,
         }
         reply = self._for_candidate(message, [plan], [inputs], limit_s)
         if isinstance(reply, Fault):

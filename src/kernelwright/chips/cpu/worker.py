@@ -12,51 +12,37 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import numpy as np
 
 from kernelwright.chips.cpu.channel import Channel, ChannelClosed, StatusPage, open_shared_file
 from kernelwright.chips.cpu.host import parse_cores, stay_on
-from kernelwright.chips.cpu.memory import Bytes, Region, Store, is_same, poison
+from kernelwright.chips.cpu.memory import Bytes, Store
 from kernelwright.chips.cpu.program import (
     PlanRefused,
     Program,
-    bind,
     check_signature,
-    elapsed_ns,
     has_disjoint_writes,
     is_input,
-    joined,
     options,
-    prepare,
+    uses_atomics,
 )
 from kernelwright.chips.cpu.rotation import Rotation
-from kernelwright.compiler import (
-    CompileOptions,
-    EndlessWaitFault,
-    MemoryFault,
-    NativeKernel,
-    RaceFault,
-    Shadow,
-    compile_ttir,
-)
+from kernelwright.chips.cpu.single_run import Done, Manner, Runner, WaitsBackwards
+from kernelwright.compiler import CompileOptions, NativeKernel, Shadow, compile_ttir
 from kernelwright.compiler.threads import pin_threads
 from kernelwright.core.codec import from_json, to_json
 from kernelwright.core.errors import CompileError, OverLimitError
 from kernelwright.core.fault import Fault
 from kernelwright.core.ir_text import normalised_text
-from kernelwright.core.plan import ANSWER_ROLES, LaunchPlan
+from kernelwright.core.plan import LaunchPlan
 
 _MEMORY_SHARE = 0.75
 _KEPT_SHARE = 0.2
 _MOST_KERNELS = 1024
-
-
-class _WaitsBackwards(Exception):
-    """A program waits for one before it, which runs later when the last program is first."""
 
 
 class Worker:
@@ -74,6 +60,9 @@ class Worker:
         self._programs: dict[tuple[str, bool], Program] = {}
         self._witnesses: dict[tuple[str, str], list[tuple[str, Bytes]]] = {}
         self._rng = np.random.default_rng()
+        self._runner = Runner(
+            self._store, self._rng, self._threads, self._announce_launch, lambda: status.write("idle")
+        )
 
     def put(self, key: str, arrays: list[list[Any]], files: tuple[int, ...]) -> dict[str, object]:
         """Keep the arrays (name, offset, size) of the shared file."""
@@ -114,83 +103,34 @@ class Worker:
         self._rotation.forget(plan_ids)
         return {}
 
-    def run(self, plan_id: str, inputs: str, checked: bool, poison_seed: int) -> tuple[dict[str, object], int]:
+    def run(
+        self, plan_id: str, inputs: str, checked: bool, poison_seed: int, stale: bool
+    ) -> tuple[dict[str, object], int]:
         """Run a plan once on its own copy of everything; the file holds the outputs.
 
         Checked code is searched for races. Programs that atomics ordered run once more, last one first: an order that
-        was luck is none then.
+        was luck is none then. Programs that atomics could tell that they ran alone run once more side by side.
         """
         program = self._program(plan_id, checked)
-        shadow = Shadow() if checked else None
-        reply, file = self._run_once(program, inputs, poison_seed, shadow)
-        if shadow is not None and shadow.was_ordered:
-            try:
-                os.close(self._run_once(program, inputs, poison_seed, Shadow(backwards=True))[1])
-            except _WaitsBackwards:
-                return reply, file
-            except BaseException:
-                os.close(file)
-                raise
-        return reply, file
+        arrays = {
+            b.name: _array(self._inputs[inputs], b.name, b.size_bytes)
+            for b in program.plan.buffers
+            if b.role in ("input", "inout")
+        }
 
-    def _run_once(
-        self, program: Program, inputs: str, poison_seed: int, shadow: Shadow | None
-    ) -> tuple[dict[str, object], int]:
-        # Inputs and the rest lie in blocks of their own, as in timed calls: addresses tell nothing of the purpose.
-        given, own = self._placed(program.plan, True), self._placed(program.plan, False)
-        try:
-            arrays = self._inputs[inputs]
-            names = [b.name for b in program.plan.buffers if is_input(b)]
-            mine = [b for b in program.plan.buffers if not is_input(b)]
-            for number, buffer in enumerate(b for b in program.plan.buffers if is_input(b)):
-                np.copyto(given.view(number), _array(arrays, buffer.name, buffer.size_bytes))
-            for number, buffer in enumerate(mine):
-                if buffer.role == "inout":
-                    np.copyto(own.view(number), _array(arrays, buffer.name, buffer.size_bytes))
-                else:
-                    poison(own.view(number), poison_seed + 2 * number)
-            addresses = joined(program.plan, dict(zip(names, given.addresses, strict=True)), own.addresses)
-            elapsed = self._elapsed(program, addresses, [(prepare(b), own.view(n)) for n, b in enumerate(mine)], shadow)
-            _require_guards(given, names)
-            _require_guards(own, [b.name for b in mine])
-            _require_unchanged({name: given.view(number) for number, name in enumerate(names)}, arrays)
-            written = [(b.name, own.view(n)) for n, b in enumerate(mine) if b.role in ANSWER_ROLES]
-            return _with_file({"elapsed_ns": elapsed}, written)
-        finally:
-            given.release()
-            own.release()
+        def done(manner: Manner) -> Done:
+            return self._runner(program, arrays, poison_seed, manner)
 
-    def _placed(self, plan: LaunchPlan, inputs: bool) -> Region:
-        buffers = [b for b in plan.buffers if is_input(b) is inputs]
-        return Region(self._store, [b.size_bytes for b in buffers], [b.align for b in buffers], self._rng)
-
-    def _elapsed(
-        self,
-        program: Program,
-        addresses: Sequence[int],
-        made: Sequence[tuple[Callable[[Bytes], None] | None, Bytes]],
-        shadow: Shadow | None,
-    ) -> int:
-        launches = bind(program, addresses, shadow is not None)
-        prepared = [(make, view) for make, view in made if make is not None]
-        current = 0
-
-        def announce(kernel_index: int) -> None:
-            nonlocal current
-            current = kernel_index
-            self._announce_launch(kernel_index)
-
-        try:
-            return elapsed_ns(launches, prepared, self._threads, announce, shadow)
-        except (MemoryFault, OverLimitError) as error:
-            waits = isinstance(error, EndlessWaitFault | OverLimitError)
-            if shadow is not None and shadow.backwards and waits:
-                raise _WaitsBackwards from None
-            if isinstance(error, MemoryFault):
-                raise PlanRefused(memory_fault(error, program.plan, program.plan.kernels[current].name)) from None
-            raise PlanRefused(Fault("over_limit", str(error), dict(error.facts))) from None
-        finally:
-            self._status.write("idle")
+        if not checked:
+            return _answered(done(Manner(stale=stale)))
+        shadow = Shadow()
+        first = done(Manner(True, shadow))
+        if shadow.was_ordered:
+            with suppress(WaitsBackwards):
+                done(Manner(True, Shadow(backwards=True)))
+        if uses_atomics(program.plan):
+            done(Manner(True))
+        return _answered(first)
 
     def time(self, plan_ids: list[str], inputs: list[str], schedule: list[int]) -> dict[str, object]:
         """Time the items of the schedule, each on inputs that are not in the last-level cache."""
@@ -271,46 +211,6 @@ class Worker:
         return kernel
 
 
-def memory_fault(fault: MemoryFault, plan: LaunchPlan, kernel: str) -> Fault:
-    """Return the fault that says which access of which kernel went where.
-
-    Writing to an input is a wrong result, waiting without end a timeout; out of bounds and races are memory faults.
-    """
-    facts: dict[str, object] = {
-        "kernel": kernel,
-        "line": fault.line,
-        "program": list(fault.program),
-        "buffer": fault.buffer,
-        "offset_bytes": fault.offset_bytes,
-        "is_write": fault.is_write,
-        "buffer_bytes": fault.facts.get("buffer_bytes"),
-    }
-    if isinstance(fault, RaceFault):
-        facts |= {"other_line": fault.other_line, "other_program": list(fault.other_program)}
-    if isinstance(fault, EndlessWaitFault):
-        return Fault("timeout", str(fault), facts)
-    sizes = [b.size_bytes for b in plan.buffers if b.name == fault.buffer and b.role in ("input", "constant")]
-    inside = bool(sizes) and 0 <= fault.offset_bytes < max(sizes)
-    status = "incorrect" if fault.is_write and inside else "memory_fault"
-    return Fault(status, str(fault), facts)  # type: ignore[arg-type]
-
-
-def _require_guards(region: Region, names: Sequence[str]) -> None:
-    damaged = region.damaged()
-    if damaged is not None:
-        number, offset = damaged
-        size = len(region.view(number))
-        reason = f"writes must stay within '{names[number]}' ({size} bytes), one went to byte {offset}"
-        raise PlanRefused(Fault("memory_fault", reason, {"buffer": names[number], "offset_bytes": offset}))
-
-
-def _require_unchanged(views: Mapping[str, Bytes], arrays: Mapping[str, Bytes]) -> None:
-    for name, view in views.items():
-        if not is_same(view, arrays[name]):
-            reason = f"inputs must be left as they are, '{name}' was modified. Write to outputs and scratch."
-            raise PlanRefused(Fault("incorrect", reason, {"buffer": name}))
-
-
 def _array(arrays: dict[str, Bytes], name: str, size_bytes: int) -> Bytes:
     array = arrays.get(name)
     if array is None or len(array) != size_bytes:
@@ -318,6 +218,10 @@ def _array(arrays: dict[str, Bytes], name: str, size_bytes: int) -> Bytes:
         reason = f"input '{name}' of the plan must be an argument of {size_bytes} bytes, the problem gives {has}"
         raise PlanRefused(Fault("cheating", reason, {"buffer": name}))
     return array
+
+
+def _answered(done: Done) -> tuple[dict[str, object], int]:
+    return _with_file({"elapsed_ns": done.elapsed_ns}, done.outputs)
 
 
 def _with_file(reply: dict[str, object], arrays: Sequence[tuple[str, Bytes]]) -> tuple[dict[str, object], int]:

@@ -10,8 +10,10 @@ import torch
 
 from kernelwright.problems.extend_attention.shape import Shape, hidden_span, tree_level
 
-# Above the largest of 128k other logits of its row at every head width from 64.
-_NEEDLE_LOGIT = 40.0
+# Above the largest of 128k other logits of its row at every head width from 64. Where the key is visible its
+# exponential passes what fp32 holds, so that the row's maximum has to be subtracted.
+_HIDDEN_LOGIT, _VISIBLE_LOGIT = 40.0, 120.0
+_HIDDEN_KINDS = (2, 4)
 
 
 def random_tree_mask(shape: Shape, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,9 +66,8 @@ def plant_needles(shape: Shape, tensors: dict[str, torch.Tensor], rng: np.random
             key, scale = tensors["k_buffer"][slot, kv_head].float(), scale * shape.k_scale
         else:
             key = tensors["k_extend"][int(q_starts[i]) + position - prefix, kv_head].float()
-        tensors["q_extend"][q_row, head] = (key * (_NEEDLE_LOGIT / (scale * key.square().sum()))).to(
-            tensors["q_extend"].dtype
-        )
+        logit = _HIDDEN_LOGIT if n % 7 in _HIDDEN_KINDS else _VISIBLE_LOGIT
+        tensors["q_extend"][q_row, head] = (key * (logit / (scale * key.square().sum()))).to(tensors["q_extend"].dtype)
 
 
 def _aim(shape: Shape, kind: int, extend: int, prefix: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -53,10 +53,10 @@ class Recorder:
 
     def close(self) -> Json:
         """Return the plan as JSON values; buffers are the arguments, then the rest in order of first use."""
-        self._call = None
+        call, self._call = self._call, None
         buffers = [
             {"name": b.name, "role": b.role, "dtype": b.dtype, "size_bytes": b.size_bytes, "fill": b.fill,
-             "data": list(b.data)}
+             "data": list(b.data), "kept": b.call != call}
             for b in self._blocks
         ]  # fmt: skip
         return {"kernels": self._kernels, "buffers": buffers, "launches": self._launches}

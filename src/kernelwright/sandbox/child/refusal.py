@@ -25,7 +25,8 @@ class Refusals:
     def refuse(self, status: Status, what: str, advice: str, **facts: object) -> Refusal:
         """Return the exception to raise: `what` happened, at the candidate's current line, and what to change."""
         line = current_line()
-        fault = Fault(status, f"{what} (line {line}); {advice}", {"line": line, **facts})
+        place = f" (line {line})" if line else ""
+        fault = Fault(status, f"{what}{place}; {advice}", {"line": line, **facts})
         if self.first is None:
             self.first = fault
         return Refusal(self.first)

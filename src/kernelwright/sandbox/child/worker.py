@@ -52,7 +52,7 @@ class Worker:
             for number, indices in enumerate(rounds):
                 for call in indices:
                     self._send({"event": "begin", "call": call, "round": number})
-                    plan = self._capture(function, self._calls[call])
+                    plan = self._capture(function, self._calls[call], number == 0)
                     self._send({"event": "plan", "call": call, "round": number, "plan": plan})
         except HarnessError as error:
             self._send({"event": "broken", "reason": str(error)})
@@ -78,20 +78,30 @@ class Worker:
         self._raise_swallowed()
         return function
 
-    def _capture(self, function: Any, arguments: Sequence[Argument]) -> dict[str, Any]:
+    def _capture(self, function: Any, arguments: Sequence[Argument], again: bool) -> dict[str, Any]:
+        """Return the plan of one call; with `again` a second one with the very same tensors must ask for the same."""
         self._maker.call = self._captures
         self._captures += 1
         self._maker.plan_inputs = tuple(
             a.name for a in arguments if a.tensor is not None and a.tensor.values is not None
         )
         values = [a.value if a.tensor is None else self._maker.from_argument(a, a.tensor) for a in arguments]
+        start = time.perf_counter_ns()
+        plan = self._recorded(function, values)
+        host_ns = time.perf_counter_ns() - start
+        if again and self._recorded(function, values) != plan:
+            raise self._refusals.refuse(
+                "cheating", "host code gave different plans for the same tensors when it was called again",
+                "a plan must follow from the arguments alone",
+            )  # fmt: skip
+        return {**plan, "host_ns": host_ns}
+
+    def _recorded(self, function: Any, values: Sequence[Any]) -> dict[str, Any]:
         self._recorder.open(self._maker.call, [v.block for v in values if isinstance(v, HostTensor)])
         with self._rules, self._rules.backstop:
-            start = time.perf_counter_ns()
             function(*values)
-            host_ns = time.perf_counter_ns() - start
         self._raise_swallowed()
-        return {**self._recorder.close(), "host_ns": host_ns}
+        return self._recorder.close()
 
     def _raise_swallowed(self) -> None:
         """Raise a refusal that candidate code caught and went on after."""

@@ -1,0 +1,18 @@
+# Writes one element before the output.
+# Follows the reference.
+# mypy: ignore-errors
+# ruff: noqa
+import triton
+import triton.language as tl
+
+whole = extend_attention_fwd
+
+
+@triton.jit
+def before(out):
+    tl.store(out - 1, 0.0)
+
+
+def extend_attention_fwd(q, k, v, o, *rest):
+    whole(q, k, v, o, *rest)
+    before[(1,)](o)
