@@ -21,14 +21,25 @@ from kernelwright.core.fault import Fault
 
 MOST_COPIES = 64
 _COLD_FACTOR = 2
+# Enough for the cold factor between two uses of a copy although turns are skipped.
+_SPARE_COPIES = 2
 _TIMING_POISON = 0
+
+
+def turns_to_skip(calls: int, copies: int) -> int:
+    """Return after how many further turns the next `calls` calls should begin, so that no call keeps its copy.
+
+    Copies differ in speed, by the pages that they got. Without this, with three copies and blocks of six calls, the
+    baseline would have one copy in every block and the candidate the other two.
+    """
+    return next(skip for skip in range(copies + 1) if math.gcd(calls + skip, copies) == 1)
 
 
 def copies_to_rotate(input_bytes: int, llc_bytes: int) -> int:
     """Return how many copies of inputs must take turns so that none is in the cache when its turn comes."""
     if input_bytes == 0:
         return 1
-    return min(max(2, math.ceil(_COLD_FACTOR * llc_bytes / input_bytes) + 1), MOST_COPIES)
+    return min(max(2, math.ceil(_COLD_FACTOR * llc_bytes / input_bytes) + _SPARE_COPIES), MOST_COPIES)
 
 
 @dataclass
@@ -49,23 +60,26 @@ class _Copies:
         return (self.turn - 1) % len(self.regions)
 
 
-class TimedCall:
-    """One plan on one workload, to be called again and again; scratch and outputs are poisoned before each call."""
+# Lays buffers of some sizes, in bytes, and alignments out in memory.
+Place = Callable[[Sequence[int], Sequence[int]], Region]
 
-    def __init__(self, program: Program, copies: _Copies, own: Region, sweep: Callable[[], None]) -> None:
+
+class TimedCall:
+    """One plan on one workload, to be prepared and run again and again, each time on other copies of the inputs."""
+
+    def __init__(self, program: Program, copies: _Copies, place: Place, sweep: Callable[[], None]) -> None:
         self._program = program
         self._copies = copies
-        self._own = own
         self._sweep = sweep
         self._bound: dict[int, tuple[BoundLaunch, ...]] = {}
         self._used: set[int] = set()
+        self._turn = 0
         self._mine = [buffer for buffer in program.plan.buffers if not is_input(buffer)]
-        made = [(prepare(buffer), own.view(n)) for n, buffer in enumerate(self._mine)]
-        self._prepared = [(make, view) for make, view in made if make is not None]
+        self.move(place)
 
-    def __call__(self, threads: int, announce: Callable[[int], None]) -> int:
-        """Return the wall time in ns of one call."""
-        turn = self._copies.next()
+    def prepare(self) -> None:
+        """Turn to the next copy of the inputs, and poison outputs and scratch."""
+        turn = self._turn = self._copies.next()
         self._used.add(turn)
         if turn not in self._bound:
             inputs = dict(zip(self._copies.names, self._copies.regions[turn].addresses, strict=True))
@@ -74,7 +88,10 @@ class TimedCall:
             poison(self._own.view(number), _TIMING_POISON)
         if self._copies.evict:
             self._sweep()
-        return elapsed_ns(self._bound[turn], self._prepared, threads, announce)
+
+    def run(self, threads: int, announce: Callable[[int], None]) -> int:
+        """Return the wall time in ns of one call, which must have been prepared."""
+        return elapsed_ns(self._bound[self._turn], self._prepared, threads, announce)
 
     def outputs(self) -> list[tuple[str, Bytes]]:
         """Return copies of what the last call left in the outputs."""
@@ -91,6 +108,13 @@ class TimedCall:
             if not all(is_same(region.view(number), arrays[name]) for region in regions):
                 reason = f"inputs must be left as they are, '{name}' was modified by a timed call"
                 raise PlanRefused(Fault("incorrect", reason, {"buffer": name}))
+
+    def move(self, place: Place) -> None:
+        """Lay outputs and scratch out anew, where `place` (sizes, alignments) says; `release` goes before."""
+        self._own = place([b.size_bytes for b in self._mine], [b.align for b in self._mine])
+        self._bound.clear()
+        made = [(prepare(buffer), self._own.view(n)) for n, buffer in enumerate(self._mine)]
+        self._prepared = [(make, view) for make, view in made if make is not None]
 
     def release(self) -> None:
         """Give the memory of outputs and scratch back."""
@@ -114,11 +138,8 @@ class Rotation:
         known = self._calls.get((plan_id, key))
         if known is not None:
             return known
-        buffers = program.plan.buffers
-        copies = self._copies_of(key, {b.name: b.align for b in buffers if is_input(b)}, arrays)
-        mine = [b for b in buffers if not is_input(b)]
-        own = Region(self._store, [b.size_bytes for b in mine], [b.align for b in mine], self._rng)
-        call = TimedCall(program, copies, own, self._sweep)
+        copies = self._copies_of(key, {b.name: b.align for b in program.plan.buffers if is_input(b)}, arrays)
+        call = TimedCall(program, copies, self._place, self._sweep)
         self._calls[plan_id, key] = call
         return call
 
@@ -128,6 +149,25 @@ class Rotation:
             if sum(copies.size_bytes for copies in self._copies.values()) <= self._most_bytes:
                 return
             self.drop(key)
+
+    def shuffle(self, calls: Sequence[TimedCall]) -> None:
+        """Give the memory of outputs and scratch to `calls` anew, by lot.
+
+        Blocks of memory differ in speed as copies do: kept for a whole session, that would be a gain or a loss.
+        """
+        for call in calls:
+            call.release()
+        for number in self._rng.permutation(len(calls)):
+            calls[number].move(self._place)
+
+    def _place(self, sizes: Sequence[int], aligns: Sequence[int]) -> Region:
+        return Region(self._store, sizes, aligns, self._rng)
+
+    def shift(self, keys: Sequence[str], calls: int) -> None:
+        """Begin the next calls on other copies than the `calls` calls that have just ended."""
+        for known, copies in self._copies.items():
+            if known[0] in keys:
+                copies.turn += turns_to_skip(calls, len(copies.regions))
 
     def drop(self, key: str) -> None:
         """Forget copies and calls of `key`."""

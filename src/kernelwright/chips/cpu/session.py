@@ -23,6 +23,7 @@ from kernelwright.core.errors import HarnessError
 from kernelwright.core.fault import Fault, Status
 from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.protocols import Execution, Loaded
+from kernelwright.core.timing import Timing
 
 _POLL_S = 0.2
 _START_LIMIT_S = 60.0
@@ -145,8 +146,8 @@ class CpuSession:
 
     def time(
         self, plans: Sequence[LaunchPlan], inputs: Sequence[str], schedule: Sequence[int], limit_s: float
-    ) -> tuple[int, ...] | Fault:
-        """Return ns for each item of `schedule`; plan i runs on `inputs[i]`; the schedule is kept to the letter."""
+    ) -> Timing | Fault:
+        """Return the times of `schedule`, item by item; plan i runs on `inputs[i]`; the schedule is kept to the letter."""
         message: dict[str, object] = {
             "command": "time",
             "plan_ids": [self._plan_id(plan) for plan in plans],
@@ -154,7 +155,7 @@ class CpuSession:
             "schedule": list(schedule),
         }
         reply = self._for_candidate(message, plans, inputs, limit_s)
-        return reply if isinstance(reply, Fault) else tuple(cast(list[int], reply["times_ns"]))
+        return reply if isinstance(reply, Fault) else from_json(Timing, reply["timing"], "timing")
 
     def witness(self, plan: LaunchPlan, inputs: str) -> Mapping[str, bytes]:
         """Return, once, the outputs that a call of the last `time` left; which call, the worker drew at random."""
