@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from kernelwright.chips.cpu.channel import Activity, Channel, ChannelClosed, StatusPage, open_shared_file
-from kernelwright.chips.cpu.host import Host
+from kernelwright.chips.cpu.host import Host, own_environment
 from kernelwright.core.codec import from_json, to_json
 from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import HarnessError
@@ -147,7 +147,7 @@ class CpuSession:
     def time(
         self, plans: Sequence[LaunchPlan], inputs: Sequence[str], schedule: Sequence[int], limit_s: float
     ) -> Timing | Fault:
-        """Return the times of `schedule`, item by item; plan i runs on `inputs[i]`; the schedule is kept to the letter."""
+        """Return the times of `schedule`, item by item; plan i runs on `inputs[i]`; the schedule is kept."""
         message: dict[str, object] = {
             "command": "time",
             "plan_ids": [self._plan_id(plan) for plan in plans],
@@ -298,7 +298,12 @@ def _start(host: Host) -> _Process:
     facts = [theirs.fileno(), page, dead_end, host.llc_bytes, host.memory_bytes, host.core_list]
     command = [sys.executable, "-m", "kernelwright.chips.cpu.worker", *(str(fact) for fact in facts)]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, pass_fds=(theirs.fileno(), page, dead_end)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=errors,
+        stderr=errors,
+        pass_fds=(theirs.fileno(), page, dead_end),
+        env=own_environment(),
     )
     theirs.close()
     os.close(page)
