@@ -1,6 +1,7 @@
 """Student's distribution, by quadrature."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -8,6 +9,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 _STEPS = 60
 
 
+@lru_cache(maxsize=256)
 def student_quantile(chance: float, freedom: float) -> float:
     """Return t with P(T <= t) = `chance`, 0.5 to 1, at `freedom` degrees, a real number from 1.
 

@@ -15,7 +15,8 @@ _SUFFIX = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 UNKNOWN_LLC_BYTES = 64 << 20
 _PASSED_ON = (
     "PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH",
-    "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "KERNELWRIGHT_HOME", "KERNELWRIGHT_CPU_FEATURES",
+    "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV",
+    "KERNELWRIGHT_HOME", "KERNELWRIGHT_CPU_FEATURES",
 )  # fmt: skip
 # So long the library's threads may spin after a call, waiting for the next one, on cores that others want.
 LIBRARY_REST_S = 0.01
