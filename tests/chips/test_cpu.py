@@ -1,6 +1,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from kernelwright.chips.cpu.host import load_host
 from kernelwright.chips.cpu.session import CpuSession
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.fault import Fault
-from kernelwright.core.protocols import Chip, Execution
+from kernelwright.core.protocols import Chip, Execution, Loaded
+from kernelwright.core.timing import Timing
 from tests.chips import kernels
 from tests.chips.contract import LIMIT_S, ChipContract
 
@@ -59,7 +61,7 @@ def test_every_timed_call_finds_poisoned_outputs_and_scratch(session: CpuSession
     # The second launch reads the output of the first run, if that were still there.
     plan = kernels.scratch_plan(1000, None, 1)
     times = session.time([plan], ["add"], [0] * 4, LIMIT_S)
-    assert isinstance(times, tuple) and len(times) == 4
+    assert isinstance(times, Timing) and len(times.times_ns) == 4
     found = session.run(plan, "add", False, 0, LIMIT_S)
     assert isinstance(found, Execution)
     assert np.isnan(np.frombuffer(found.outputs["out"], np.float32)).all()
@@ -105,7 +107,51 @@ def test_timing_measures_the_launches_and_little_else(session: CpuSession) -> No
     start = time.perf_counter_ns()
     times = session.time([plan], ["large"], [0] * 6, LIMIT_S)
     wall = time.perf_counter_ns() - start
-    assert isinstance(times, tuple)
+    assert isinstance(times, Timing)
     # 48 MiB at less than a terabyte per second, and never more than the whole request took.
-    assert min(times) > 48 * 1024
-    assert sum(times) < wall
+    assert min(times.times_ns) > 48 * 1024
+    assert sum(times.times_ns) < wall
+
+
+# What a shell may set to slow a side, or to change what code is made of a kernel.
+HOSTILE = {
+    "OMP_NUM_THREADS": "1",
+    "KERNELWRIGHT_CHECKED": "1",
+    "KERNELWRIGHT_NUM_THREADS": "1",
+    "TRITON_INTERPRET": "1",
+    "TRITON_DEFAULT_BACKEND": "none",
+    "MALLOC_ARENA_MAX": "1",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=0",
+    "PYTHONDEVMODE": "1",
+}
+
+
+def test_the_environment_of_the_judge_changes_nothing_for_either_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    host, plan = load_host(), kernels.add_plan(kernels.add, 1000)
+    seen = []
+    for environment in ({}, HOSTILE):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        opened = CpuSession(host)
+        try:
+            opened.put("add", {name: np.ones(1000, np.float32).tobytes() for name in ("x", "y", "out")})
+            loaded = opened.load(plan, False, LIMIT_S)
+            timing = opened.time([plan], ["add"], [0, 0], LIMIT_S)
+            assert isinstance(loaded, Loaded) and isinstance(timing, Timing) and timing.conditions is not None
+            given = Path(f"/proc/{_worker_pid(opened)}/environ").read_bytes().split(b"\0")
+            seen.append((loaded.machine_sha256, timing.conditions.threads, timing.conditions.cores, sorted(given)))
+        finally:
+            opened.close()
+    assert seen[0] == seen[1]
+    assert not {line.partition(b"=")[0].decode() for line in seen[1][3]} & set(HOSTILE)
+
+
+def test_each_timed_call_tells_what_it_lost_and_the_session_its_conditions(session: CpuSession) -> None:
+    timing = session.time([kernels.add_plan(kernels.add, 1000)], ["add"], [0] * 5, LIMIT_S)
+    assert isinstance(timing, Timing) and timing.conditions is not None
+    host = load_host()
+    assert timing.conditions.cores == host.cores and timing.conditions.threads == host.threads
+    assert timing.conditions.called_ns == sum(timing.times_ns) < timing.conditions.wall_ns
+    assert timing.conditions.scheduling in ("real time", "shared")
+    assert len(timing.lost_ns) == 5 and all(lost is None or lost >= 0 for lost in timing.lost_ns)
+    assert timing.conditions.migrations in (0, None)

@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from kernelwright.cli.stories import story_of
+from kernelwright.core.timing import Conditions
 from kernelwright.report import RunStory, format_html, format_ratio, print_report
-from kernelwright.report.figures import format_duration, format_ms, format_number
+from kernelwright.report.figures import format_conditions, format_duration, format_ms, format_noise, format_number
 from kernelwright.report.svg import Point, progress_curve
 from tests.runs.scripted import ScriptedBench, ScriptedEngineer, script
 from tests.runs.test_loop import open_ledger, start
@@ -149,3 +150,13 @@ def test_ratios_times_and_durations_read_well() -> None:
     assert format_ratio(123.4) == "123x"
     assert format_ms(61_234_567.0) == "61.2"
     assert [format_duration(s) for s in (5, 65, 3725)] == ["5 s", "1 min 5 s", "1 h 2 min"]
+
+
+def test_conditions_are_one_line_and_say_what_is_unknown() -> None:
+    known = Conditions((0, 1), 2, "real time", "performance", 2.5e9, 100, 80, 2, 0.015, 3, 0, 1.25, 30, 2)
+    assert format_conditions(known) == (
+        "2 threads on cores 0,1   scheduling real time   governor performance   frequency 2.50 GHz   waited 2.5%   "
+        "stolen 1.5%   switches 3, moves 0   load 1.2   2 polluted blocks repeated of 30"
+    )
+    assert format_conditions(Conditions()).count("unknown") == 9
+    assert format_noise(None) == "-" and format_noise(0.0123) == "1.2%"

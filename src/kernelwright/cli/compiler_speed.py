@@ -24,7 +24,6 @@ CACHED = "compiling the extend-attention reference, cached"
 # The longest time, in ns, of what has no peer: the ratio is the limit over the time.
 LIMITS_NS = {LAUNCH: 40e3, FIRST: 2e9, CACHED: 30e6}
 _COMPILE_REPEATS = 6
-_SEED = 0
 _LIMIT_S = 600.0
 _INTERPRETED = "{} in Triton's interpreter"
 # As the judge times kernels: huge pages for tensors, and a core for each of torch's threads.
@@ -118,7 +117,7 @@ def _compile_times(name: str, progress: Progress) -> Iterator[float]:
 
 
 def _row(name: str, ours: str, peer: str, times: tuple[Sequence[float], Sequence[float]], target: float) -> Compared:
-    ratio = ratio_of_times(*times, seed=_SEED)
+    ratio = ratio_of_times(*times)
     return Compared(name, ours, peer, ratio.value, ratio.ci95, target, ratio.value >= target)
 
 

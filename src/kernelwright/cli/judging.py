@@ -68,7 +68,14 @@ def read_source(file: Path) -> str:
 
 def draw_verdict(verdict: "Verdict", console: "Console") -> None:
     """Print the table of workloads and one line of outcome."""
-    from kernelwright.report import format_percent, format_ratio, print_table, workload_table  # noqa: PLC0415  # lazy
+    from kernelwright.report import (  # noqa: PLC0415  # lazy
+        format_conditions,
+        format_noise,
+        format_percent,
+        format_ratio,
+        print_table,
+        workload_table,
+    )
 
     if verdict.workloads:
         print_table(workload_table(verdict), console)
@@ -79,8 +86,10 @@ def draw_verdict(verdict: "Verdict", console: "Console") -> None:
         console.print(
             f"accepted  geomean {format_ratio(verdict.geomean_speedup, verdict.ci95)} over the {verdict.baseline}   "
             f"roofline {format_percent(verdict.roofline_fraction)}   hidden {hidden}/{hidden}   "
-            f"A/A noise {(verdict.noise_floor or 0):.1%}",
+            f"A/A noise {format_noise(verdict.noise_floor)}",
             soft_wrap=True,
         )
+        if verdict.conditions is not None:
+            console.print(f"timed     {format_conditions(verdict.conditions)}", soft_wrap=True)
     for text in (*verdict.flags, *verdict.advice):
         console.print(f"note: {text}", soft_wrap=True)

@@ -45,6 +45,14 @@ def pin_threads(cpus: Sequence[int]) -> None:
     _pool().pin(tuple(cpus))
 
 
+def thread_ids(threads: int) -> tuple[int, ...]:
+    """Return the system's numbers of the threads that a grid on `threads` threads runs on, the caller's first.
+
+    Those that have not begun are started.
+    """
+    return _pool().thread_ids(threads)
+
+
 class _Memory:
     """Anonymous zeroed memory, aligned to a page, or to a huge page when large."""
 
@@ -93,6 +101,14 @@ class _Pool:
             for worker in range(self._workers):
                 self._pin_worker(worker)
 
+    def thread_ids(self, threads: int) -> tuple[int, ...]:
+        """See `thread_ids`."""
+        with self._lock:
+            if threads - 1 > self._workers:
+                self._provide_scratch(threads - 1, 0)
+                self._start(threads - 1)
+            return (threading.get_native_id(), *(self._thread_id(worker) for worker in range(threads - 1)))
+
     def _provide_scratch(self, helpers: int, wanted: int) -> int:
         for thread in (*range(helpers), -1):
             memory = self._scratch.get(thread)
@@ -126,11 +142,15 @@ class _Pool:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _pin_worker(self, worker: int) -> None:
+        chosen = {self._pinned[(worker + 1) % len(self._pinned)]} if self._pinned else self._allowed
+        os.sched_setaffinity(self._thread_id(worker), chosen)
+
+    def _thread_id(self, worker: int) -> int:
+        """Return the system's number of a thread that was started; the thread itself writes it down."""
         number = ctypes.c_int32.from_address(self._slot(worker) + pool_code.SLOT_THREAD)
         while number.value == 0:
             time.sleep(0)
-        chosen = {self._pinned[(worker + 1) % len(self._pinned)]} if self._pinned else self._allowed
-        os.sched_setaffinity(number.value, chosen)
+        return number.value
 
     def _slot(self, worker: int) -> int:
         return self._control.address + pool_code.SLOTS + pool_code.SLOT_BYTES * worker

@@ -10,6 +10,7 @@ from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.fault import Fault
 from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.problem import Argument, Brief
+from kernelwright.core.timing import Timing
 from kernelwright.core.verdict import Verdict
 from kernelwright.core.work import Peaks
 
@@ -68,8 +69,8 @@ class ChipSession(Protocol):
 
     def time(
         self, plans: Sequence[LaunchPlan], inputs: Sequence[str], schedule: Sequence[int], limit_s: float
-    ) -> tuple[int, ...] | Fault:
-        """Return ns for each item of `schedule`, an index into `plans`; inputs rotate call by call.
+    ) -> Timing | Fault:
+        """Return times for each item of `schedule`, an index into `plans`; inputs rotate call by call.
 
         Copies of inputs are rotated so that no call finds its inputs in the last-level cache.
         """

@@ -83,12 +83,12 @@ class _Tuning:
             first = session.time([plan], [inputs], [0], _LAUNCH_LIMIT_S)
             if isinstance(first, Fault):
                 return math.inf
-            if len(key.workloads) == 1 and first[0] > _HOPELESS * best_ns:
-                return float(first[0])
+            if len(key.workloads) == 1 and first.times_ns[0] > _HOPELESS * best_ns:
+                return float(first.times_ns[0])
             more = session.time([plan], [inputs], [0] * (_CALLS - 1), _LAUNCH_LIMIT_S)
             if isinstance(more, Fault):
                 return math.inf
-            times.append(float(min(*first, *more)))
+            times.append(float(min(*first.times_ns, *more.times_ns)))
         return geomean(times) or math.inf
 
 

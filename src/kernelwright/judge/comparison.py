@@ -8,11 +8,12 @@ from kernelwright.core.final import ComparedWorkload, Comparison, FinalFigures, 
 from kernelwright.core.plan import LaunchPlan
 from kernelwright.judge import stages
 from kernelwright.judge.cases import Case
+from kernelwright.judge.contest import Contest
 from kernelwright.judge.course import Progress
 from kernelwright.judge.judgement import CandidateJudge, Judged
 from kernelwright.judge.library import LibraryProcess
 from kernelwright.judge.statistics import Paired, abba_schedule, paired_of_schedule, summarise
-from kernelwright.judge.timing import DECIDING_BLOCKS
+from kernelwright.judge.timing import FINAL_BLOCKS
 from kernelwright.problems.contract import LoadedProblem
 
 
@@ -60,7 +61,7 @@ def compare_plans(
         for plan, case in zip(chosen, judged.cases, strict=True):
             stages.check_answers(station, plan, case, problem, None)
         watch = stages.Stopwatch()
-        pairs = stages.time_plans(station, chosen, judged.plans, judged.cases, watch, DECIDING_BLOCKS)
+        pairs = Contest(station, chosen, judged.plans, judged.cases, watch).play(FINAL_BLOCKS).pairs
     except stages.FirstFailure as failure:
         place = failure.workload.name if failure.workload else "every workload"
         raise HarnessError(f"baseline '{name}' must pass on {place}: {failure.fault.reason}") from None
@@ -72,7 +73,7 @@ def compare_library(judge: CandidateJudge, problem: LoadedProblem, judged: Judge
 
     The library runs in a process of its own, with the same threads and cores, idle while the candidate runs.
     """
-    pairs, notes, schedule = [], [], abba_schedule(DECIDING_BLOCKS)
+    pairs, notes, schedule = [], [], abba_schedule(FINAL_BLOCKS)
     with LibraryProcess(problem.address) as library:
         for number, (plan, case) in enumerate(zip(judged.plans, judged.cases, strict=True)):
             progress(f"library: {number + 1} of {len(judged.cases)}")
@@ -84,14 +85,15 @@ def compare_library(judge: CandidateJudge, problem: LoadedProblem, judged: Judge
 
 def _one_call(judge: CandidateJudge, plan: LaunchPlan, case: Case) -> int:
     station = judge.station()
-    return stages.require(station.session.time([plan], [case.key], [0], station.limits.launch_s), case.workload)[0]
+    timing = stages.require(station.session.time([plan], [case.key], [0], station.limits.launch_s), case.workload)
+    return timing.times_ns[0]
 
 
 def _comparison(name: str, pairs: Sequence[Paired], cases: Sequence[Case], notes: Sequence[str]) -> Comparison:
-    summary = summarise(pairs, len(pairs))
+    summary = summarise(pairs)
     rows = []
     for pair, case, note, ratio in zip(pairs, cases, notes, summary.workloads, strict=True):
-        base, ours = pair.medians()
+        base, ours = pair.times()
         workload = case.workload
         rows.append(
             ComparedWorkload(workload.name, workload.regime, workload.hidden, base, ours, ratio.value, ratio.ci95, note)

@@ -12,7 +12,9 @@ from kernelwright.core.protocols import Capture, Chip, ChipSession
 from kernelwright.core.verdict import Verdict
 from kernelwright.judge import stages
 from kernelwright.judge.cases import Case, CaseMaker
+from kernelwright.judge.contest import Contest
 from kernelwright.judge.figures import Figures, beyond_physics, figures_of, physics_fault
+from kernelwright.judge.timing import BLOCKS
 from kernelwright.problems.contract import ErrorReport, LoadedProblem
 
 Progress = Callable[[str], None]
@@ -150,12 +152,13 @@ class Course:
         self.capture.prepare(wait=True)
         self.progress("timing: baseline and candidate in turn")
         with self.watch.phase("timing"):
-            pairs = stages.time_plans(self.sessions.timing, self.baseline.plans, plans, cases, self.watch)
+            contest = Contest(self.sessions.timing, self.baseline.plans, plans, cases, self.watch).play(BLOCKS)
         with self.watch.phase("witness"):
             stages.check_witnesses(self.sessions.timing, plans, cases, self.problem, self.baseline.errors)
         with self.watch.phase("peaks"):
             peaks = self.chip.peaks(peaks_again)
-        figures = figures_of(self.problem, self.suite, peaks, cases, pairs, reports)
+        figures = figures_of(self.problem, self.suite, peaks, cases, contest.pairs, reports)
+        figures = replace(figures, conditions=contest.conditions)
         return figures, beyond_physics(figures)
 
 
@@ -185,4 +188,5 @@ def _with_figures(verdict: Verdict, figures: Figures) -> Verdict:
         roofline_fraction_bound=figures.roofline_fraction_bound,
         workloads=figures.workloads,
         flags=figures.flags,
+        conditions=figures.conditions,
     )

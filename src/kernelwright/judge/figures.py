@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernelwright.core.fault import Fault
+from kernelwright.core.timing import Conditions
 from kernelwright.core.verdict import WorkloadResult
 from kernelwright.core.work import Peaks, roofline_ns
 from kernelwright.judge.cases import Case
@@ -27,6 +28,7 @@ class Figures:
     roofline_fraction: float
     roofline_fraction_bound: float | None
     flags: tuple[str, ...]
+    conditions: Conditions | None = None
 
 
 def figures_of(
@@ -38,11 +40,11 @@ def figures_of(
     reports: Sequence[ErrorReport],
 ) -> Figures:
     """Return speed-ups with intervals, roofline fractions and review flags."""
-    summary = summarise(pairs, len(pairs))
+    summary = summarise(pairs)
     results = []
     for index, (case, pair, report) in enumerate(zip(cases, pairs, reports, strict=True)):
         ratio = summary.workloads[index]
-        base, ours = pair.medians()
+        base, ours = pair.times()
         results.append(
             WorkloadResult(
                 name=case.workload.name,

@@ -11,9 +11,8 @@ from kernelwright.core.protocols import Capture, Chip
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.judge import stages
 from kernelwright.judge.cases import Case, CaseMaker
+from kernelwright.judge.contest import Contest, direct_of
 from kernelwright.judge.course import Baseline, Course, Sessions, put_cases
-from kernelwright.judge.statistics import summarise
-from kernelwright.judge.timing import DECIDING_BLOCKS
 from kernelwright.judge.verdict_form import failed_verdict
 from kernelwright.problems.contract import LoadedProblem
 from kernelwright.sandbox import advise, check_source
@@ -81,13 +80,12 @@ class CandidateJudge:
             if plans is None:
                 plans = stages.choose_options(self.station(), self.plans_of(best.source), judged.cases)
             watch = stages.Stopwatch(self._limits)
-            pairs = stages.time_plans(self.station(), plans, judged.plans, judged.cases, watch, DECIDING_BLOCKS)
+            direct = direct_of(Contest(self.station(), plans, judged.plans, judged.cases, watch), best.sha256)
         except (HarnessError, stages.FirstFailure) as error:
             progress(f"no comparison with the best: {error}")
             return None
         self._accepted = {best.sha256: plans, sha256: judged.plans}
-        summary = summarise(pairs, seed)
-        return Direct(best.sha256, summary.geomean.value, summary.geomean.ci95, summary.noise_floor)
+        return direct
 
     def check(self, candidate: Candidate, seed: int, progress: Progress) -> Verdict:
         """Return the verdict without timing: an accepted one has no figures."""

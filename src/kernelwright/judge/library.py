@@ -1,14 +1,13 @@
 """The library as a baseline: a process of its own that calls it, with as many threads on the same cores."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from types import TracebackType
 from typing import Any, cast
 
-from kernelwright.chips.cpu.host import load_host
+from kernelwright.chips.cpu.host import load_host, own_environment
 from kernelwright.core.codec import to_json
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.problem import Workload
@@ -26,7 +25,7 @@ class LibraryProcess:
             stderr=self._errors,
             text=True,
             # Huge pages, and a core for each thread, which candidates have too.
-            env={**os.environ, "PYTHONWARNINGS": "ignore", "THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "true"},
+            env=own_environment(PYTHONWARNINGS="ignore", THP_MEM_ALLOC_ENABLE="1", OMP_PROC_BIND="true"),
         )
 
     def __enter__(self) -> "LibraryProcess":

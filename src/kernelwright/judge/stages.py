@@ -15,8 +15,7 @@ from kernelwright.core.problem import Argument, Workload
 from kernelwright.core.protocols import Capture, ChipSession
 from kernelwright.judge.cases import Case
 from kernelwright.judge.plan_check import check_plan
-from kernelwright.judge.statistics import Paired, joined
-from kernelwright.judge.timing import BLOCKS, fastest_options, time_block
+from kernelwright.judge.timing import fastest_options
 from kernelwright.problems.contract import ErrorReport, LoadedProblem
 
 T = TypeVar("T")
@@ -183,28 +182,6 @@ def _wrong_answer(report: ErrorReport) -> Fault:
     if len(report.by_output) > 1:
         facts["rel_l2_by_output"] = dict(report.by_output)
     return Fault("incorrect", report.reason, facts)
-
-
-def time_plans(
-    station: Station,
-    baselines: Sequence[LaunchPlan],
-    plans: Sequence[LaunchPlan],
-    cases: Sequence[Case],
-    watch: Stopwatch,
-    blocks: int = BLOCKS,
-) -> tuple[Paired, ...]:
-    """Return the times of each workload, baseline and candidate in turn.
-
-    Blocks of all workloads take turns: a slow second of the machine then costs each of them one block, which a
-    median leaves out, and not all the blocks of one.
-    """
-    found: list[list[Paired]] = [[] for _ in cases]
-    for _ in range(blocks):
-        for pairs, base, plan, case in zip(found, baselines, plans, cases, strict=True):
-            watch.require_time(case.workload)
-            times = time_block(station.session, base, plan, case.key, station.limits.launch_s)
-            pairs.append(require(times, case.workload))
-    return tuple(joined(pairs) for pairs in found)
 
 
 def check_witnesses(

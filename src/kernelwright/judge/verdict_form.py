@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from kernelwright.core.codec import to_json
 from kernelwright.core.fault import Fault
 from kernelwright.core.problem import Workload
 from kernelwright.core.verdict import Verdict, WorkloadResult
@@ -53,6 +54,7 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
         "advice": list(verdict.advice),
         "flags": list(verdict.flags),
         "seconds": dict(verdict.seconds),
+        "conditions": to_json(verdict.conditions),
     }
 
 

@@ -1,6 +1,6 @@
 """What was learned: tables for a terminal, one HTML file that needs nothing else."""
 
-from kernelwright.report.figures import format_duration, format_percent, format_ratio
+from kernelwright.report.figures import format_conditions, format_duration, format_noise, format_percent, format_ratio
 from kernelwright.report.html import format_html
 from kernelwright.report.story import Promotion, RunStory
 from kernelwright.report.tables import Table, workload_table
@@ -10,8 +10,10 @@ __all__ = [
     "Promotion",
     "RunStory",
     "Table",
+    "format_conditions",
     "format_duration",
     "format_html",
+    "format_noise",
     "format_percent",
     "format_ratio",
     "print_report",

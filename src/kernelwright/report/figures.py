@@ -1,5 +1,7 @@
 """Numbers as people read them: three significant digits, units, a dash where nothing applies."""
 
+from kernelwright.core.timing import Conditions
+
 NONE = "-"
 
 
@@ -29,6 +31,33 @@ def format_ms(time_ns: float | None) -> str:
 def format_percent(fraction: float | None) -> str:
     """Return a fraction as a whole percentage."""
     return NONE if fraction is None else f"{fraction:.0%}"
+
+
+def format_noise(noise_floor: float | None) -> str:
+    """Return how far the baseline seemed from itself, as a percentage with one decimal."""
+    return NONE if noise_floor is None else f"{noise_floor:.1%}"
+
+
+def format_conditions(conditions: Conditions) -> str:
+    """Return one line on what the machine did while calls were timed; what it does not tell is called unknown."""
+    waited = None if conditions.waited_ns is None else conditions.waited_ns / max(conditions.called_ns, 1)
+    frequency = conditions.frequency_hz
+    parts = [
+        f"{_known(conditions.threads)} threads on cores {','.join(str(core) for core in conditions.cores)}",
+        f"scheduling {_known(conditions.scheduling)}",
+        f"governor {_known(conditions.governor)}",
+        f"frequency {_known(None if frequency is None else f'{frequency / 1e9:.2f} GHz')}",
+        f"waited {_known(None if waited is None else f'{waited:.1%}')}",
+        f"stolen {_known(None if conditions.stolen_share is None else f'{conditions.stolen_share:.1%}')}",
+        f"switches {_known(conditions.switches)}, moves {_known(conditions.migrations)}",
+        f"load {_known(None if conditions.load is None else f'{conditions.load:.1f}')}",
+        f"{conditions.repeated} polluted blocks repeated of {conditions.blocks}",
+    ]
+    return "   ".join(parts)
+
+
+def _known(value: object) -> str:
+    return "unknown" if value is None else str(value)
 
 
 def format_duration(seconds: float) -> str:

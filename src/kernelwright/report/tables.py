@@ -9,6 +9,7 @@ from kernelwright.report.figures import (
     NONE,
     format_duration,
     format_ms,
+    format_noise,
     format_number,
     format_percent,
     format_ratio,
@@ -63,6 +64,7 @@ def baseline_table(final: FinalFigures) -> Table:
             rows.append((name, ratio, format_ratio(comparison.without(RAGGED))))
     rows.append(("roofline, all workloads", format_percent(verdict.roofline_fraction), NONE))
     rows.append(("roofline, compute- or bandwidth-bound", format_percent(verdict.roofline_fraction_bound), NONE))
+    rows.append(("A/A noise, the reference against itself", format_noise(verdict.noise_floor), NONE))
     return Table("Against each baseline", ("baseline", "all workloads", "without ragged"), tuple(rows))
 
 

@@ -19,16 +19,15 @@ def is_promising(verdict: Verdict, best: Evaluation | None) -> bool:
 def is_better(verdict: Verdict, held: Evaluation | None) -> bool:
     """Return whether `verdict` beats the best so far by more than noise; None is the reference.
 
-    Timed in turn with the best, a candidate must gain more than the noise floor, and the interval of
-    its gain must exclude none. Without that the interval of the ratio of both speedups over the
-    reference must lie above 1 plus the noise floor: they come from sessions of their own, so in
+    The interval of the ratio must lie above 1 plus the noise floor. That is the ratio to the best where both were
+    timed in turn, else that of both speedups over the reference: they come from sessions of their own, so in
     logarithms the half-widths of their intervals add in quadrature.
     """
     if not verdict.is_accepted or verdict.geomean_speedup is None:
         return False
     direct = verdict.over_best
     if direct is not None and held is not None and direct.best_sha256 == held.candidate_sha256:
-        return direct.ci95[0] > 1.0 and direct.speedup > 1.0 + direct.noise_floor
+        return direct.is_gain
     best = held.verdict if held is not None else None
     ratio, half_width = math.log(verdict.geomean_speedup), _log_half_width(verdict)
     if best is not None and best.geomean_speedup is not None:

@@ -69,7 +69,7 @@ class Prober:
             return _told(loaded)
         # The first call meets cold code and fresh pages, and is left out.
         times = session.time([plan], [_INPUTS], [0] * (REPEATS + 1), self.limit_s)
-        return _told(times) if isinstance(times, Fault) else _figures(plan, times[1:])
+        return _told(times) if isinstance(times, Fault) else _figures(plan, times.times_ns[1:])
 
 
 def _with_entry(source: str, names: Sequence[str]) -> str:

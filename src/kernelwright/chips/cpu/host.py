@@ -13,6 +13,11 @@ _CPU_FOLDER = Path("/sys/devices/system/cpu")
 _SUFFIX = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 # A last-level cache that the system does not report is taken as large, so that inputs are cold all the same.
 UNKNOWN_LLC_BYTES = 64 << 20
+_PASSED_ON = (
+    "PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH",
+    "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV",
+    "KERNELWRIGHT_HOME", "KERNELWRIGHT_CPU_FEATURES",
+)  # fmt: skip
 # So long the library's threads may spin after a call, waiting for the next one, on cores that others want.
 LIBRARY_REST_S = 0.01
 
@@ -67,6 +72,15 @@ def load_host() -> Host:
             raise RequestError(f"KERNELWRIGHT_NUM_THREADS must be 1 to {len(available)}, got '{wanted}'")
         count = int(wanted)
     return Host(_model_name(), available[:count], _llc_bytes(available[0]), _memory_bytes())
+
+
+def own_environment(**more: str) -> dict[str, str]:
+    """Return the environment of a process that compiles, runs or times: what it needs to start, and `more`.
+
+    Whatever else the shell sets (thread counts, allocators, debug switches) would slow one side of a comparison and
+    not the other, or make figures depend on who asked.
+    """
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | more
 
 
 def state_folder() -> Path:

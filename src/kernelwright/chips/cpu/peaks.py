@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kernelwright.chips.cpu.host import Host, state_folder
+from kernelwright.chips.cpu.host import Host, own_environment, state_folder
 from kernelwright.core.codec import from_json, to_json
 from kernelwright.core.errors import HarnessError, RequestError
 from kernelwright.core.work import Peaks
@@ -68,7 +68,7 @@ def measured_rates(host: Host) -> dict[str, dict[str, float]]:
     """
     command = [sys.executable, "-m", "kernelwright.chips.cpu.measure", host.core_list]
     # Huge pages for torch's tensors and a core for each of its threads, as kernels have them.
-    environment = {**os.environ, "THP_MEM_ALLOC_ENABLE": "1", "OMP_PROC_BIND": "true"}
+    environment = own_environment(THP_MEM_ALLOC_ENABLE="1", OMP_PROC_BIND="true")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False, env=environment)
     except subprocess.TimeoutExpired:

@@ -22,14 +22,25 @@ from kernelwright.core.plan import ANSWER_ROLES
 
 MOST_COPIES = 64
 _COLD_FACTOR = 2
+# Enough for the cold factor between two uses of a copy although turns are skipped.
+_SPARE_COPIES = 2
 _TIMING_POISON = 0
+
+
+def turns_to_skip(calls: int, copies: int) -> int:
+    """Return after how many further turns the next `calls` calls should begin, so that no call keeps its copy.
+
+    Copies differ in speed, by the pages that they got. Without this, with three copies and blocks of six calls, the
+    baseline would have one copy in every block and the candidate the other two.
+    """
+    return next(skip for skip in range(copies + 1) if math.gcd(calls + skip, copies) == 1)
 
 
 def copies_to_rotate(input_bytes: int, llc_bytes: int) -> int:
     """Return how many copies of inputs must take turns so that none is in the cache when its turn comes."""
     if input_bytes == 0:
         return 1
-    return min(max(2, math.ceil(_COLD_FACTOR * llc_bytes / input_bytes) + 1), MOST_COPIES)
+    return min(max(2, math.ceil(_COLD_FACTOR * llc_bytes / input_bytes) + _SPARE_COPIES), MOST_COPIES)
 
 
 @dataclass
@@ -50,31 +61,34 @@ class _Copies:
         return (self.turn - 1) % len(self.regions)
 
 
+# Lays buffers of some sizes, in bytes, and alignments out in memory.
+Place = Callable[[Sequence[int], Sequence[int]], Region]
+
+
 class TimedCall:
-    """One plan on one workload, to be called again and again.
+    """One plan on one workload, to be prepared and run again and again, each time on other copies of the inputs.
 
     Before each call scratch and outputs are poisoned, and outputs that have contents get those of `given` again.
     """
 
     def __init__(
-        self, program: Program, copies: _Copies, own: Region, given: Mapping[str, Bytes], sweep: Callable[[], None]
+        self, program: Program, copies: _Copies, place: Place, given: Mapping[str, Bytes], sweep: Callable[[], None]
     ) -> None:
         self._program = program
         self._copies = copies
-        self._own = own
         self._sweep = sweep
         self._bound: dict[int, tuple[BoundLaunch, ...]] = {}
         self._used: set[int] = set()
+        self._turn = 0
         self._mine = [buffer for buffer in program.plan.buffers if not is_input(buffer)]
         self._given = [given[b.name] if b.role == "inout" else None for b in self._mine]
         # What was just restored lies in the caches, where no real call would find it.
         self._evict = copies.evict or any(contents is not None for contents in self._given)
-        made = [(prepare(buffer), own.view(n)) for n, buffer in enumerate(self._mine)]
-        self._prepared = [(make, view) for make, view in made if make is not None]
+        self.move(place)
 
-    def __call__(self, threads: int, announce: Callable[[int], None]) -> int:
-        """Return the wall time in ns of one call."""
-        turn = self._copies.next()
+    def prepare(self) -> None:
+        """Turn to the next copy of the inputs, and poison outputs and scratch."""
+        turn = self._turn = self._copies.next()
         self._used.add(turn)
         if turn not in self._bound:
             inputs = dict(zip(self._copies.names, self._copies.regions[turn].addresses, strict=True))
@@ -86,7 +100,10 @@ class TimedCall:
                 np.copyto(self._own.view(number), contents)
         if self._evict:
             self._sweep()
-        return elapsed_ns(self._bound[turn], self._prepared, threads, announce)
+
+    def run(self, threads: int, announce: Callable[[int], None]) -> int:
+        """Return the wall time in ns of one call, which must have been prepared."""
+        return elapsed_ns(self._bound[self._turn], self._prepared, threads, announce)
 
     def outputs(self) -> list[tuple[str, Bytes]]:
         """Return copies of what the last call left in the outputs."""
@@ -103,6 +120,13 @@ class TimedCall:
             if not all(is_same(region.view(number), arrays[name]) for region in regions):
                 reason = f"inputs must be left as they are, '{name}' was modified by a timed call"
                 raise PlanRefused(Fault("incorrect", reason, {"buffer": name}))
+
+    def move(self, place: Place) -> None:
+        """Lay outputs and scratch out anew, where `place` (sizes, alignments) says; `release` goes before."""
+        self._own = place([b.size_bytes for b in self._mine], [b.align for b in self._mine])
+        self._bound.clear()
+        made = [(prepare(buffer), self._own.view(n)) for n, buffer in enumerate(self._mine)]
+        self._prepared = [(make, view) for make, view in made if make is not None]
 
     def release(self) -> None:
         """Give the memory of outputs and scratch back."""
@@ -126,12 +150,9 @@ class Rotation:
         known = self._calls.get((plan_id, key))
         if known is not None:
             return known
-        buffers = program.plan.buffers
-        aligns = {b.name: b.align for b in buffers if is_input(b)}
+        aligns = {b.name: b.align for b in program.plan.buffers if is_input(b)}
         copies = self._copies_of(key, aligns, {name: arrays[name] for name in aligns})
-        mine = [b for b in buffers if not is_input(b)]
-        own = Region(self._store, [b.size_bytes for b in mine], [b.align for b in mine], self._rng)
-        call = TimedCall(program, copies, own, arrays, self._sweep)
+        call = TimedCall(program, copies, self._place, arrays, self._sweep)
         self._calls[plan_id, key] = call
         return call
 
@@ -141,6 +162,25 @@ class Rotation:
             if sum(copies.size_bytes for copies in self._copies.values()) <= self._most_bytes:
                 return
             self.drop(key)
+
+    def shuffle(self, calls: Sequence[TimedCall]) -> None:
+        """Give the memory of outputs and scratch to `calls` anew, by lot.
+
+        Blocks of memory differ in speed as copies do: kept for a whole session, that would be a gain or a loss.
+        """
+        for call in calls:
+            call.release()
+        for number in self._rng.permutation(len(calls)):
+            calls[number].move(self._place)
+
+    def _place(self, sizes: Sequence[int], aligns: Sequence[int]) -> Region:
+        return Region(self._store, sizes, aligns, self._rng)
+
+    def shift(self, keys: Sequence[str], calls: int) -> None:
+        """Begin the next calls on other copies than the `calls` calls that have just ended."""
+        for known, copies in self._copies.items():
+            if known[0] in keys:
+                copies.turn += turns_to_skip(calls, len(copies.regions))
 
     def drop(self, key: str) -> None:
         """Forget copies and calls of `key`."""

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from kernelwright.chips.cpu.channel import Activity, Channel, ChannelClosed, StatusPage, open_shared_file
-from kernelwright.chips.cpu.host import Host
+from kernelwright.chips.cpu.host import Host, own_environment
 from kernelwright.core.codec import from_json, to_json
 from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.fault import Fault, Status
 from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.protocols import Execution, Loaded
+from kernelwright.core.timing import Timing
 
 _POLL_S = 0.2
 _START_LIMIT_S = 60.0
@@ -148,8 +149,8 @@ class CpuSession:
 
     def time(
         self, plans: Sequence[LaunchPlan], inputs: Sequence[str], schedule: Sequence[int], limit_s: float
-    ) -> tuple[int, ...] | Fault:
-        """Return ns for each item of `schedule`; plan i runs on `inputs[i]`; the schedule is kept to the letter."""
+    ) -> Timing | Fault:
+        """Return the times of `schedule`, item by item; plan i runs on `inputs[i]`; the schedule is kept."""
         message: dict[str, object] = {
             "command": "time",
             "plan_ids": [self._plan_id(plan) for plan in plans],
@@ -157,7 +158,7 @@ class CpuSession:
             "schedule": list(schedule),
         }
         reply = self._for_candidate(message, plans, inputs, limit_s)
-        return reply if isinstance(reply, Fault) else tuple(cast(list[int], reply["times_ns"]))
+        return reply if isinstance(reply, Fault) else from_json(Timing, reply["timing"], "timing")
 
     def witness(self, plan: LaunchPlan, inputs: str) -> Mapping[str, bytes]:
         """Return, once, the outputs that a call of the last `time` left; which call, the worker drew at random."""
@@ -300,7 +301,12 @@ def _start(host: Host) -> _Process:
     facts = [theirs.fileno(), page, dead_end, host.llc_bytes, host.memory_bytes, host.core_list]
     command = [sys.executable, "-m", "kernelwright.chips.cpu.worker", *(str(fact) for fact in facts)]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, pass_fds=(theirs.fileno(), page, dead_end)
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=errors,
+        stderr=errors,
+        pass_fds=(theirs.fileno(), page, dead_end),
+        env=own_environment(),
     )
     theirs.close()
     os.close(page)

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from kernelwright.chips.cpu import disturbance
 from kernelwright.chips.cpu.channel import Channel, ChannelClosed, StatusPage, open_shared_file
 from kernelwright.chips.cpu.host import parse_cores, stay_on
 from kernelwright.chips.cpu.memory import Bytes, Store
@@ -30,15 +31,16 @@ from kernelwright.chips.cpu.program import (
     options,
     uses_atomics,
 )
-from kernelwright.chips.cpu.rotation import Rotation
+from kernelwright.chips.cpu.rotation import Rotation, TimedCall
 from kernelwright.chips.cpu.single_run import Done, Manner, Runner, WaitsBackwards
 from kernelwright.compiler import CompileOptions, NativeKernel, Shadow, compile_ttir
-from kernelwright.compiler.threads import pin_threads
+from kernelwright.compiler.threads import pin_threads, thread_ids
 from kernelwright.core.codec import from_json, to_json
 from kernelwright.core.errors import CompileError, OverLimitError
 from kernelwright.core.fault import Fault
 from kernelwright.core.ir_text import normalised_text
 from kernelwright.core.plan import LaunchPlan
+from kernelwright.core.timing import Timing
 
 _MEMORY_SHARE = 0.75
 _KEPT_SHARE = 0.2
@@ -145,17 +147,13 @@ class Worker:
             }
             given.append({b.name: arrays[b.name] for b in program.plan.buffers if is_input(b)})
             ready.append(self._rotation.caller(plan_id, program, key, arrays))
+        self._rotation.shuffle(list(dict.fromkeys(ready)))
         places: dict[int, list[int]] = {}
         for place, item in enumerate(schedule):
             places.setdefault(item, []).append(place)
         watched = {int(self._rng.choice(found)) for found in places.values()}
-        times = []
-        with _pinned(self._cores):
-            for place, item in enumerate(schedule):
-                times.append(ready[item](self._threads, self._announce_launch))
-                self._status.write("idle")
-                if place in watched:
-                    self._witnesses[plan_ids[item], inputs[item]] = ready[item].outputs()
+        names = list(zip(plan_ids, inputs, strict=True))
+        timing = self._timed([ready[item] for item in schedule], [names[item] for item in schedule], watched)
         try:
             for call, arrays in zip(ready, given, strict=True):
                 call.require_left_alone(arrays)
@@ -163,7 +161,36 @@ class Worker:
             for key in inputs:
                 self._rotation.drop(key)
             raise
-        return {"times_ns": times}
+        self._rotation.shift(inputs, len(schedule))
+        return {"timing": to_json(timing)}
+
+    def _timed(self, calls: Sequence[TimedCall], names: Sequence[tuple[str, str]], watched: set[int]) -> Timing:
+        """Return the times of `calls`, in order; outputs of those with numbers in `watched` are kept as witnesses."""
+        times, lost, waits = [], [], []
+        with _pinned(self._cores), self._observed() as session:
+            for place, (call, name) in enumerate(zip(calls, names, strict=True)):
+                call.prepare()
+                before = session.probe.read()
+                times.append(call.run(self._threads, self._announce_launch))
+                after = session.probe.read()
+                self._status.write("idle")
+                lost.append(disturbance.lost_ns(before, after))
+                waits.append(disturbance.waited_ns(before, after))
+                if place in watched:
+                    self._witnesses[name] = call.outputs()
+            conditions = session.conditions(sum(times), waits)
+        return Timing(tuple(times), tuple(lost), conditions)
+
+    @contextmanager
+    def _observed(self) -> Iterator[disturbance.Session]:
+        """Yield a session that watches the threads that kernels run on, from now on."""
+        threads = thread_ids(self._threads)
+        probe = disturbance.SystemProbe(threads, self._cores)
+        try:
+            with disturbance.favoured(threads):
+                yield disturbance.begin_session(threads, self._cores, probe)
+        finally:
+            probe.close()
 
     def witness(self, plan_id: str, inputs: str) -> tuple[dict[str, object], int]:
         """Hand out, once, the outputs of a timed call; the file holds them."""
