@@ -37,8 +37,9 @@ def judge(
     kernel = Candidate(read_source(candidate))
     loaded, secret, output = load_problem(problem), secrets.randbits(62), Output(json)
     chosen = loaded.suite(choose_suite(problem, chip, suite), secret)
-    with CaptureService(choose_sandbox(unsafe)) as capture:
-        judging = CandidateJudge(loaded, chosen, load_chip(chip), capture, secret)
+    machine = load_chip(chip)
+    with CaptureService(choose_sandbox(unsafe), cores=machine.spec.threads) as capture:
+        judging = CandidateJudge(loaded, chosen, machine, capture, secret)
         try:
             verdict = judging(kernel, secrets.randbits(62), output.phase)
         finally:

@@ -83,13 +83,14 @@ def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", output: Outpu
     from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
     from kernelwright.judge import CandidateJudge  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415
-    from kernelwright.sandbox import CaptureService  # noqa: PLC0415
+    from kernelwright.sandbox import CaptureService, choose_sandbox  # noqa: PLC0415
 
     problem = load_problem(setup.problem)
     # The run's own hidden workloads, from its revealed secret; the inputs come from a new one.
     suite, fresh = problem.suite(setup.suite, secret), secrets.randbits(62)
-    with CaptureService() as capture:
-        judge = CandidateJudge(problem, suite, load_chip(setup.chip), capture, fresh)
+    chip = load_chip(setup.chip)
+    with CaptureService(choose_sandbox(), cores=chip.spec.threads) as capture:
+        judge = CandidateJudge(problem, suite, chip, capture, fresh)
         try:
             return judge(kernel, secrets.randbits(62), output.phase)
         finally:

@@ -1,6 +1,7 @@
 """Candidate source in, launch plans out: the sandbox as the judge sees it."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -30,12 +31,16 @@ class CaptureService:
 
     Starting a warm process costs two seconds of processor time, so it happens when asked for: by `prepare`, or at
     the latest by a capture. It serves one candidate at a time: captures at once have a process each. Between
-    captures it waits for its input and uses no processor time.
+    captures it waits for its input and uses no processor time. `cores` is how many cores kernels run on, which
+    host code may ask for; None is those of this process.
     """
 
-    def __init__(self, sandbox: Sandbox | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, sandbox: Sandbox | None = None, limits: Limits | None = None, cores: int | None = None
+    ) -> None:  # fmt: skip
         self._sandbox = sandbox if sandbox is not None else choose_sandbox()
         self._limits = limits if limits is not None else Limits()
+        self._cores = cores if cores is not None else len(os.sched_getaffinity(0))
         self._spare: SandboxedProcess | None = None
         self._lock = threading.Lock()
         # Processes end with the thread that started them, so that is one that lives as long as this service.
@@ -72,6 +77,7 @@ class CaptureService:
             "entry": entry,
             "calls": to_json(tuple(tuple(call) for call in calls)),
             "memory_bytes": self._limits.memory_bytes,
+            "cores": self._cores,
         }
         process = self._take()
         is_clean = False

@@ -48,7 +48,7 @@ def _fork(
         _become_worker(name, writer)
         # Moves the heap, so that plans that depend on addresses or identities differ between the two.
         padding = [object() for _ in range(1000 * (name == "B"))]
-        worker = Worker(request["source"], request["entry"], calls, CHANNEL)
+        worker = Worker(request["source"], request["entry"], calls, request["cores"], CHANNEL)
         confine_process(*limit)
         worker.work(rounds)
         del padding
