@@ -123,8 +123,10 @@ class Conversation:
             return
         elif event.kind == "done":
             speaker.is_done = len(speaker.plans) == self._calls * ROUNDS[name]
+        elif event.kind == "broken":
+            raise HarnessError(f"the capture process failed: {event.fields.get('reason')!s:.300}")
         else:
-            raise HarnessError(f"the capture process failed: {event.fields.get('reason', event.kind)!s:.300}")
+            raise ForgedLine(f"an event of kind {event.kind!r}")
 
     def _hear_parent(self, event: Event) -> None:
         if event.kind == "ended":

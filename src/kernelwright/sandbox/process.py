@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from kernelwright.core.errors import HarnessError
 from kernelwright.sandbox.confinement import Sandbox, make_scratch
+from kernelwright.sandbox.lines import Lines
 
 MAX_OUTPUT_BYTES = 256 << 20
 ERROR_TAIL_BYTES = 2000
@@ -38,7 +39,7 @@ class SandboxedProcess:
         self.is_ready = False
         self.serves_many = False
         self.has_finished = False
-        self._pending = b""
+        self._incoming = Lines()
         self._lines: list[bytes] = []
         self._received = 0
 
@@ -83,8 +84,7 @@ class SandboxedProcess:
             self._received += len(data)
             if self._received > MAX_OUTPUT_BYTES:
                 raise OutputError(f"the sandbox wrote more than {MAX_OUTPUT_BYTES} bytes")
-            *complete, self._pending = (self._pending + data).split(b"\n")
-            self._lines += complete
+            self._lines += self._incoming.add(data)
 
     def end_cell(self) -> bool:
         """Have the cell at work ended; return whether all of it is gone, within two seconds, and others may follow."""

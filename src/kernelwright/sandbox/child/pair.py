@@ -14,8 +14,10 @@ from kernelwright.sandbox.child import seccomp
 from kernelwright.sandbox.child.confine import confine_process
 from kernelwright.sandbox.child.disk import WATCH_S, is_over_limit
 from kernelwright.sandbox.child.worker import Worker
+from kernelwright.sandbox.lines import Lines
 
-MAX_LINE_BYTES = 32 << 20
+# A kernel's IR has 2 MiB at most, written as JSON twice that; a plan of all launches that are allowed stays below.
+MAX_LINE_BYTES = 16 << 20
 CHANNEL = 3
 
 Calls = Sequence[Sequence[Argument]]
@@ -77,7 +79,7 @@ class Pair:
     def __init__(self, workers: dict[str, tuple[int, int]]) -> None:
         self._processes = {name: process for name, (process, _) in workers.items()}
         self._names = {reader: name for name, (_, reader) in workers.items()}
-        self._pending = dict.fromkeys(self._names, b"")
+        self._lines = {reader: Lines() for reader in self._names}
 
     def supervise(self) -> None:
         """Pass on what workers say, line by line, each under its own name."""
@@ -95,11 +97,10 @@ class Pair:
     def _relay(self, reader: int) -> None:
         data = os.read(reader, 1 << 20)
         name = self._names[reader]
-        *lines, rest = (self._pending[reader] + data).split(b"\n")
-        self._pending[reader] = rest
+        lines = self._lines[reader].add(data)
         if lines:
             _write(b"".join(name.encode() + b" " + line + b"\n" for line in lines))
-        if not data or len(rest) > MAX_LINE_BYTES:
+        if not data or len(self._lines[reader]) > MAX_LINE_BYTES:
             os.close(reader)
             del self._names[reader]
             self._report_end(name)
