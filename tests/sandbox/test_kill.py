@@ -28,7 +28,7 @@ for number in range(1, 65):
     except (OSError, ValueError):
         pass
 for attempt in (os.fork, os.setsid, lambda: os.setpgid(0, 0), lambda: ctypes.CDLL(None).prctl(1, 0, 0, 0, 0),
-                lambda: subprocess.Popen(["/bin/sleep", "60"]), lambda: os.close(3)):
+                lambda: subprocess.Popen(["/bin/sleep", "60"])):
     try:
         attempt()
     except OSError:
@@ -120,7 +120,7 @@ def test_a_candidate_that_will_not_stop_is_gone_with_all_it_started(sandbox: San
         with watched(warm) as seen:
             fault = service._capture(Candidate(stubborn(end)), "go", [call()])
         mine = seen - before
-        assert isinstance(fault, Fault) and fault.status in ("timeout", "runtime_error"), fault
+        assert isinstance(fault, Fault) and fault.status == "timeout", fault
         assert len(mine) >= 3
         assert left_after(mine) == set()
         assert isinstance(service(Candidate(source(ADD)), "go", [call()]), tuple)

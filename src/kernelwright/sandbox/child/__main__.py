@@ -25,6 +25,7 @@ OVER = b'\n= {"event": "over"}\n'
 def main() -> None:
     """Serve candidates until the input ends."""
     seccomp.end_with_parent()
+    seccomp.adopt_orphans()
     seccomp.hide_memory()
     walls = walls_of(sys.argv[1])
     load_landlock(walls)

@@ -40,8 +40,14 @@ class Cell:
             _live(walls, self._folder, body)
 
     def wait(self) -> int:
-        """Return the exit code of the first process, when it and all others have ended; forget its folder."""
+        """Return the exit code of the first process, when it and all others have ended; forget its folder.
+
+        This process must adopt orphans, and have no other children.
+        """
         code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
         return code

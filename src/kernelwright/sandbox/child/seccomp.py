@@ -13,6 +13,7 @@ import struct
 
 from kernelwright.sandbox.child.seccomp_numbers import AUDIT_ARCH, PRCTL, REFUSED, REFUSED_EVERYWHERE, TGKILL
 
+_PR_SET_CHILD_SUBREAPER = 36
 _X32_BIT = 0x40000000
 
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
@@ -33,6 +34,11 @@ def hide_memory(hidden: bool = True) -> None:
 def end_with_parent() -> None:
     """Have the kernel kill this process when the thread that started it ends."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, "PR_SET_PDEATHSIG")
+
+
+def adopt_orphans() -> None:
+    """Have descendants whose parent ended become children of this process, so that it can wait for their end."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1, "PR_SET_CHILD_SUBREAPER")
 
 
 def refuse_system_calls() -> None:
