@@ -44,10 +44,7 @@ def judge(
             verdict = judging(kernel, secrets.randbits(62), output.phase)
         finally:
             judging.close()
-    value = verdict_json(verdict)
-    if unsafe:
-        value["unsafe"] = True
-    output.result(value, lambda console: draw_verdict(verdict, console))
+    output.result(verdict_json(verdict), lambda console: draw_verdict(verdict, console))
     output.next(f"kernelwright run {problem} --chip {chip} --engineer search")
     return EXIT_CODES.get(verdict.status, 1)
 
@@ -78,5 +75,7 @@ def draw_verdict(verdict: "Verdict", console: "Console") -> None:
             f"A/A noise {(verdict.noise_floor or 0):.1%}",
             soft_wrap=True,
         )
+    if verdict.unsafe:
+        console.print("unsafe: no sandbox held the candidate, the verdict holds against honest ones only")
     for text in (*verdict.flags, *verdict.advice):
         console.print(f"note: {text}", soft_wrap=True)

@@ -46,8 +46,8 @@ class Verdict:
 
     `geomean_speedup` is over all workloads against the baseline named in `baseline`; `ci95` its
     bootstrap interval; `noise_floor` the half-width of the A/A interval of the same session.
-    `seconds` splits the wall time of the judgement by phase. `over_best` is there when the candidate
-    was timed against the best of its run as well.
+    `unsafe` says that no sandbox held the candidate. `seconds` splits the wall time of the judgement by
+    phase. `over_best` is there when the candidate was timed against the best of its run as well.
     """
 
     status: Status
@@ -64,6 +64,7 @@ class Verdict:
     architecture: str = ""
     baseline: str = ""
     emulated: bool = False
+    unsafe: bool = False
     advice: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
