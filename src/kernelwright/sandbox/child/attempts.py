@@ -184,7 +184,8 @@ def _allocate(request: dict[str, Any]) -> str:
 
 def _touch(request: dict[str, Any]) -> str:
     """Fill memory piece by piece, twice the limit at most, so that an open door does not sink the machine."""
-    pieces, size = [], 64 << 20
+    pieces: list[bytearray] = []
+    size = 64 << 20
     while len(pieces) * size < 2 * MEMORY_BYTES:
         pieces.append(bytearray(size))
     return f"{len(pieces) * size >> 20} MiB were filled, the limit is {MEMORY_BYTES >> 20}"
