@@ -103,12 +103,6 @@ def test_autotuning_where_no_configuration_compiles_is_a_compile_error(service: 
     assert fault.status == "compile_error" and "power of 2" in fault.reason
 
 
-def test_autotune_hooks_that_write_tensors_are_refused(service: CaptureService) -> None:
-    tuned = "tuned = triton.autotune(configs=[triton.Config({'TILE': 64})], key=[], reset_to_zero=['o'])(add)\n\n\n"
-    fault = fault_of(service, source("tuned[(1,)](x, y, o, 100)", tuned))
-    assert fault.status == "cheating" and "reset_to_zero" in fault.reason
-
-
 def test_a_feature_that_is_not_implemented_is_incorrect(service: CaptureService) -> None:
     fault = fault_of(service, source("raise NotImplementedError('sinks')"))
     assert (fault.status, fault.reason) == (
@@ -195,7 +189,7 @@ def test_nothing_of_the_machine_is_in_reach(service: CaptureService, tmp_path: P
     assert not Path({str(ledger)!r}).exists(), "ledger"
     home = tried(lambda: {{p.name for p in Path({str(Path.home())!r}).iterdir()}})
     assert home in (PermissionError, FileNotFoundError) or home <= {{".pyenv", ".venv", ".local"}}, home
-    assert len([p for p in Path("/proc").iterdir() if p.name.isdecimal()]) < 6, "processes"
+    assert tried(lambda: [p for p in Path("/proc").iterdir() if p.name.isdecimal()]) == [], "processes"
     assert tried(lambda: Path({str(package / "core" / "planted.py")!r}).write_text("1")) in refused, "package"
     assert tried(lambda: Path("/usr/planted").write_text("1")) in refused, "usr"
     assert tried(lambda: Path("/planted").write_text("1")) in refused, "root"

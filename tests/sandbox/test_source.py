@@ -17,6 +17,12 @@ def test_an_ordinary_candidate_passes() -> None:
         "def go(input): return input.shape",
         "class Plan:\n    def __init__(self): self.time = 0\ndef go(p): return Plan().time",
         "go = lambda x: None",
+        "from triton.language import *\ndef go(x): return f'{type(x).__name__} {x.shape}'",
+        "import torch\nclass F(torch.autograd.Function):\n    @staticmethod\n    def forward(c, x): pass\ngo = F.apply",
+        "import torch\ntorch.backends.cuda.matmul.allow_tf32 = True\ndef go(x): return '{} {:d}'.format(x.shape, 3)",
+        "import triton.language as tl\ndef go(d): return tl._experimental_descriptor_load(d, [0], [1], tl.float32)",
+        "import triton\ndef go(p): p._cache = {'__init__': 1}; return triton.runtime.driver.active.utils",
+        "import triton\ndef go(f):\n    try: f()\n    except triton.runtime.errors.OutOfResources: pass",
         "if True:\n    def go(x): pass\nelse:\n    go = None",
     ],
 )
@@ -57,7 +63,7 @@ def test_a_syntax_error_is_a_compile_error_with_its_line() -> None:
         ("go.__globals__", "__globals__"),
         ("torch.os.system('id')", "torch.os"),
         ("t = torch; t.os.system('id')", "t.os"),
-        ("torch.utils.data.time.sleep(1)", "time"),
+        ("torch.random.time.sleep(1)", "time"),
         ("match torch:\n  case object(__dict__=d): pass", "__dict__"),
     ],
 )

@@ -38,7 +38,7 @@ class WiredBench:
         self._brief = self._problem.brief(setup.suite)
         self._chip = load_chip(setup.chip)
         self._engineer = load_engineer(setup.engineer)
-        self._capture = CaptureService(choose_sandbox(setup.unsafe))
+        self._capture = CaptureService(choose_sandbox(setup.unsafe), cores=self._chip.spec.threads)
         self._judge = self._make_judge(setup.suite, with_hidden=True)
         self._check_judge = self._make_judge(CHECK_SUITE, with_hidden=False)
 

@@ -4,11 +4,17 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kernelwright.core.errors import KernelwrightError
 from kernelwright.ledger import SqlLedger, default_url
 
+if TYPE_CHECKING:
+    from kernelwright.sandbox import Check
+
 NEEDED_MEMORY_GB = 4.0
+# What a confinement does not hide although every attempt of the self-check fails.
+LIMITS = {"bubblewrap": "", "sandlock": "; names and sizes of files can be found by guessing", "unsafe": ""}
 
 
 @dataclass(frozen=True)
@@ -93,12 +99,24 @@ def _gpu() -> Checked:
 def _sandbox() -> tuple[Checked, ...]:
     from kernelwright.sandbox import choose_sandbox, self_check  # noqa: PLC0415  # lazy
 
-    advice = "allow unprivileged user namespaces or install bubblewrap; --unsafe works without"
+    advice = (
+        "allow unprivileged user namespaces, or install bubblewrap or kernelwright[sandlock]; --unsafe works without"
+    )
     try:
         sandbox = choose_sandbox()
+        checks = self_check(sandbox)
     except KernelwrightError as error:
         return (Checked("sandbox", False, str(error), advice),)
-    return tuple(
-        Checked(f"sandbox: {check.name}", check.blocked, check.detail, "" if check.blocked else advice)
-        for check in self_check(sandbox)
+    blocked = sum(check.blocked for check in checks)
+    found = f"{sandbox.confinement}: {blocked} of {len(checks)} ways out are blocked{LIMITS[sandbox.confinement]}"
+    return (
+        Checked("sandbox", blocked == len(checks), found, "" if blocked == len(checks) else advice),
+        *(
+            Checked(f"sandbox: {check.name}", check.blocked, _said(check), "" if check.blocked else advice)
+            for check in checks
+        ),
     )
+
+
+def _said(check: "Check") -> str:
+    return f"{'blocked' if check.blocked else 'NOT blocked'}: {check.detail}"

@@ -38,16 +38,14 @@ def judge(
     kernel = Candidate(read_source(candidate))
     loaded, secret, output = load_problem(problem), secrets.randbits(62), Output(json)
     chosen = loaded.suite(choose_suite(problem, chip, suite), secret)
-    with CaptureService(choose_sandbox(unsafe)) as capture:
-        judging = CandidateJudge(loaded, chosen, load_chip(chip), capture, secret)
+    machine = load_chip(chip)
+    with CaptureService(choose_sandbox(unsafe), cores=machine.spec.threads) as capture:
+        judging = CandidateJudge(loaded, chosen, machine, capture, secret)
         try:
             verdict = judging(kernel, secrets.randbits(62), output.phase)
         finally:
             judging.close()
-    value = verdict_json(verdict)
-    if unsafe:
-        value["unsafe"] = True
-    output.result(value, lambda console: draw_verdict(verdict, console))
+    output.result(verdict_json(verdict), lambda console: draw_verdict(verdict, console))
     fitting = engineers_for(loaded.address)
     if fitting:
         output.next(f"kernelwright run {problem} --chip {chip} --engineer {fitting[0]}")
@@ -91,5 +89,7 @@ def draw_verdict(verdict: "Verdict", console: "Console") -> None:
         )
         if verdict.conditions is not None:
             console.print(f"timed     {format_conditions(verdict.conditions)}", soft_wrap=True)
+    if verdict.unsafe:
+        console.print("unsafe: no sandbox held the candidate, the verdict holds against honest ones only")
     for text in (*verdict.flags, *verdict.advice):
         console.print(f"note: {text}", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kernelwright.cli.arguments import Json, LedgerUrl, RunName
+from kernelwright.cli.arguments import Json, LedgerUrl, RunName, Unsafe
 from kernelwright.cli.output import Output
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def export(
 def verify(
     target: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run of the ledger, or an exported bundle.")],
     ledger: LedgerUrl = None,
+    unsafe: Unsafe = False,
     json: Json = False,
 ) -> int:
     """Check a run's record, then judge its final kernel again, fresh; exit 1 unless the claim holds."""
@@ -48,17 +49,17 @@ def verify(
     output = Output(json)
     if not Path(target).is_file():
         store = SqlLedger(ledger)
-        return _show(_verify(store, find_run(store, target), output), output)
+        return _show(_verify(store, find_run(store, target), unsafe, output), output)
     with tempfile.TemporaryDirectory(prefix="kernelwright-verify-") as folder:
         copy = SqlLedger(f"sqlite:///{folder}/ledger.db")
         run, findings = import_bundle(Path(target), copy)
         if findings:
             texts = tuple(finding.text for finding in findings)
             return _show(Verification(False, None, None, False, texts), output)
-        return _show(_verify(copy, run, output), output)
+        return _show(_verify(copy, run, unsafe, output), output)
 
 
-def _verify(store: "SqlLedger", run: str, output: Output) -> "Verification":
+def _verify(store: "SqlLedger", run: str, unsafe: bool, output: Output) -> "Verification":
     from kernelwright.core.errors import HarnessError  # noqa: PLC0415  # lazy
     from kernelwright.runs import Verification, setup_of, verify_run  # noqa: PLC0415
 
@@ -71,7 +72,7 @@ def _verify(store: "SqlLedger", run: str, output: Output) -> "Verification":
 
     def rejudge(kernel: "Candidate", secret: int) -> "Verdict":
         output.say("judging the final kernel again, from its stored source, with new inputs")
-        verdict = _judge_again(kernel, secret, setup, output)
+        verdict = _judge_again(kernel, secret, setup, unsafe, output)
         if verdict.status == "harness_error":
             raise HarnessError(f"the final kernel could not be judged again: {verdict.reason}")
         return verdict
@@ -91,17 +92,19 @@ def _changes_since(setup: "Setup") -> tuple[str, ...]:
     return (f"problem: the folder's files are not those of the run ({setup.problem_sha256[:12]}, now {found[:12]})",)
 
 
-def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", output: Output) -> "Verdict":
+def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", unsafe: bool, output: Output) -> "Verdict":
     from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
     from kernelwright.judge import CandidateJudge  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415
-    from kernelwright.sandbox import CaptureService  # noqa: PLC0415
+    from kernelwright.sandbox import CaptureService, choose_sandbox  # noqa: PLC0415
 
     problem = load_problem(setup.problem)
+    # A bundle comes from a stranger: that its run was unsafe does not make this unsafe.
     # The run's own hidden workloads, from its revealed secret; the inputs come from a new one.
     suite, fresh = problem.suite(setup.suite, secret), secrets.randbits(62)
-    with CaptureService() as capture:
-        judge = CandidateJudge(problem, suite, load_chip(setup.chip), capture, fresh)
+    chip = load_chip(setup.chip)
+    with CaptureService(choose_sandbox(unsafe), cores=chip.spec.threads) as capture:
+        judge = CandidateJudge(problem, suite, chip, capture, fresh)
         try:
             return judge(kernel, secrets.randbits(62), output.phase)
         finally:
@@ -116,6 +119,8 @@ def _show(found: "Verification", output: Output) -> int:
     def draw(console: Console) -> None:
         chain = "whole" if found.chain_ok else "BROKEN"
         console.print(f"record {chain}, claimed {format_ratio(found.claimed)}, measured {format_ratio(found.measured)}")
+        if found.unsafe:
+            console.print("unsafe: no sandbox held the candidates, the claim holds against honest ones only")
         for text in _first(found.differences):
             console.print(f"differs: {text}", soft_wrap=True)
         console.print("confirmed" if found.confirmed else "NOT confirmed")

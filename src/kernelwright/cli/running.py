@@ -40,14 +40,17 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     from kernelwright.ledger import SqlLedger  # noqa: PLC0415
     from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415
     from kernelwright.runs import open_run  # noqa: PLC0415
+    from kernelwright.sandbox import choose_sandbox  # noqa: PLC0415
 
     evaluations = _require_budget(evals, hours)
     loaded = load_problem(problem)
     require_fit(engineer, loaded.address)
     chosen, spec = choose_suite(problem, chip, suite), load_chip(chip).spec
+    shut_in = choose_sandbox(unsafe).confinement
     setup = Setup(
         loaded.address, chip, engineer, chosen, seed, evaluations, None if hours is None else hours * 3600,
-        emulated=spec.emulated, unsafe=unsafe, machine={**machine_facts(), "threads": spec.threads},
+        emulated=spec.emulated, unsafe=unsafe,
+        machine={**machine_facts(), "threads": spec.threads, "confinement": shut_in},
         versions=package_versions(), problem_sha256=problem_sha256(loaded),
     )  # fmt: skip
     store, name = SqlLedger(ledger), time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)

@@ -102,6 +102,10 @@ class Chip(Protocol):
 class Capture(Protocol):
     """The sandbox as the judge sees it: candidate source in, launch plans out."""
 
+    @property
+    def confinement(self) -> str:
+        """Return how candidates are shut in; `unsafe` if they are not."""
+
     def __call__(
         self, candidate: Candidate, entry: str, calls: Sequence[Sequence[Argument]]
     ) -> tuple[LaunchPlan, ...] | Fault:

@@ -63,6 +63,8 @@ class CandidateJudge:
         """Return the verdict; our own faults are tried once more and then come as `harness_error`."""
         self._last = None
         found = self.judged(candidate, seed, progress, timed=True)
+        if self._capture.confinement == "unsafe":
+            found = replace(found, verdict=replace(found.verdict, unsafe=True))
         self._last = (candidate.sha256, found)
         return found.verdict
 

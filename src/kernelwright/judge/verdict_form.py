@@ -51,6 +51,7 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
         "architecture": verdict.architecture,
         "baseline": verdict.baseline,
         "emulated": verdict.emulated,
+        **({"unsafe": True} if verdict.unsafe else {}),
         "advice": list(verdict.advice),
         "flags": list(verdict.flags),
         "seconds": dict(verdict.seconds),

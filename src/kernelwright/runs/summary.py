@@ -31,6 +31,7 @@ class RunSummary:
     roofline_fraction_bound: float | None
     without_ragged: dict[str, float | None]
     final_status: str
+    unsafe: bool
     ledger_head: str
 
 
@@ -55,6 +56,7 @@ def summarise(entries: tuple[Entry, ...]) -> RunSummary:
         roofline_fraction_bound=verdict.roofline_fraction_bound if verdict else None,
         without_ragged=_without_ragged(final),
         final_status=_final_status(state),
+        unsafe=bool(setup and setup.unsafe),
         ledger_head=entries[-1].digest,
     )
 

@@ -20,13 +20,17 @@ Rejudge = Callable[[Candidate, int], Verdict]
 
 @dataclass(frozen=True)
 class Verification:
-    """The JSON of `kernelwright verify`: speedups over the reference as claimed and as measured now."""
+    """The JSON of `kernelwright verify`: speedups over the reference as claimed and as measured now.
+
+    `unsafe`: the run, or this check of it, let candidates run without a sandbox.
+    """
 
     confirmed: bool
     claimed: float | None
     measured: float | None
     chain_ok: bool
     differences: tuple[str, ...]
+    unsafe: bool = False
 
 
 def verify_run(
@@ -55,7 +59,8 @@ def verify_run(
         return Verification(False, None, None, True, ("the run ended without a kernel that beats the reference",))
     verdict = rejudge(Candidate(blob(state.best.candidate_sha256).decode()), hidden_seed(state.secret))
     differences = compare_verdicts(state.final.verdict, verdict)
-    return Verification(not differences, _claimed(state), verdict.geomean_speedup, True, differences)
+    unsafe = verdict.unsafe or state.final.verdict.unsafe or bool(state.setup and state.setup.unsafe)
+    return Verification(not differences, _claimed(state), verdict.geomean_speedup, True, differences, unsafe)
 
 
 def compare_verdicts(claimed: Verdict, measured: Verdict) -> tuple[str, ...]:

@@ -21,6 +21,10 @@ from kernelwright.core.plan import (
 )
 
 
+class ForgedLine(HarnessError):
+    """A line that the capture child never writes: candidate code did, or the child is wrong."""
+
+
 @dataclass(frozen=True)
 class Event:
     """One message of a capture process: `kind`, and its fields."""
@@ -29,24 +33,24 @@ class Event:
     fields: Mapping[str, Any]
 
     def number(self, name: str) -> int:
-        """Return an integer field; raises HarnessError if it is none."""
+        """Return an integer field; raises ForgedLine if it is none."""
         value = self.fields.get(name)
         if type(value) is not int:
-            raise HarnessError(f"the capture process sent {name}={value!r:.80} in {self.kind}, expected an integer")
+            raise ForgedLine(f"{name}={value!r:.80} in {self.kind}, expected an integer")
         return value
 
     def text(self, name: str) -> str:
-        """Return a text field; raises HarnessError if it is none."""
+        """Return a text field; raises ForgedLine if it is none."""
         value = self.fields.get(name)
         if not isinstance(value, str):
-            raise HarnessError(f"the capture process sent {name}={value!r:.80} in {self.kind}, expected text")
+            raise ForgedLine(f"{name}={value!r:.80} in {self.kind}, expected text")
         return value
 
     def fault(self) -> Fault:
         """Return the fault that a message of kind `fault` carries, with the index of its call."""
         status = self.text("status")
         if status not in get_args(Status) or status in ("accepted", "harness_error"):
-            raise HarnessError(f"the capture process sent the status {status!r:.80}")
+            raise ForgedLine(f"the status {status!r:.80}")
         facts = self.fields.get("facts")
         kept = {str(k): v for k, v in facts.items()} if isinstance(facts, dict) else {}
         return Fault(status, self.text("reason"), {**kept, "call": self.number("call")})  # type: ignore[arg-type]
@@ -55,7 +59,7 @@ class Event:
 def plan_of(message: Any, texts: Sequence[str]) -> LaunchPlan:
     """Return the plan that a message describes; `texts` are the IR texts that came before it.
 
-    Raises HarnessError on anything that is not a plan.
+    Raises ForgedLine on anything that is not a plan.
     """
     try:
         kernels = tuple(_kernel(record, texts) for record in message["kernels"])
@@ -65,8 +69,8 @@ def plan_of(message: Any, texts: Sequence[str]) -> LaunchPlan:
             for options in message["launches"]
         )
         return LaunchPlan(kernels, buffers, launches, host_ns=_integer(message["host_ns"]))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise HarnessError(f"the capture process sent something that is not a plan: {error}") from error
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ForgedLine(f"something that is not a plan: {error}") from error
 
 
 def _kernel(record: Any, texts: Sequence[str]) -> KernelIR:

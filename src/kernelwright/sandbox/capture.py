@@ -1,9 +1,11 @@
 """Candidate source in, launch plans out: the sandbox as the judge sees it."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 
@@ -21,20 +23,28 @@ from kernelwright.sandbox.source import check_source
 
 CHILD = "kernelwright.sandbox.child"
 START_S = 60.0
+READY = b'= {"event": "ready"'
 
 
 class CaptureService:
-    """Captures candidates, each in a process of its own; `prepare` keeps the next one ready.
+    """Captures candidates; a warm process makes a cell for each, and stands ready again afterwards.
 
-    Starting costs two seconds of processor time, so it happens when asked for: by `prepare`, or at
-    the latest by a capture. Processes are never used for a second candidate.
+    Starting a warm process costs two seconds of processor time, so it happens when asked for: by `prepare`, or at
+    the latest by a capture. It serves one candidate at a time: captures at once have a process each. Between
+    captures it waits for its input and uses no processor time. `cores` is how many cores kernels run on, which
+    host code may ask for; None is those of this process.
     """
 
-    def __init__(self, sandbox: Sandbox | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, sandbox: Sandbox | None = None, limits: Limits | None = None, cores: int | None = None
+    ) -> None:  # fmt: skip
         self._sandbox = sandbox if sandbox is not None else choose_sandbox()
         self._limits = limits if limits is not None else Limits()
+        self._cores = cores if cores is not None else len(os.sched_getaffinity(0))
         self._spare: SandboxedProcess | None = None
         self._lock = threading.Lock()
+        # Processes end with the thread that started them, so that is one that lives as long as this service.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="sandbox-starter")
 
     @property
     def confinement(self) -> Confinement:
@@ -42,15 +52,12 @@ class CaptureService:
         return self._sandbox.confinement
 
     def prepare(self, wait: bool = False) -> None:
-        """Start the next process in the background unless one stands ready; `wait` until it does.
-
-        Call it from a thread that lives on: the process ends with the thread that started it.
-        """
+        """Start a process in the background unless one stands ready; `wait` until it does."""
         with self._lock:
             if self._spare is None or not self._spare.is_running:
                 if self._spare is not None:
                     self._spare.close()
-                self._spare = SandboxedProcess(self._sandbox, CHILD)
+                self._spare = self._start()
             if wait:
                 _await_ready(self._spare)
 
@@ -65,26 +72,37 @@ class CaptureService:
         found = check_source(candidate.source, entry)
         if found is not None:
             return replace(found, facts={**found.facts, "call": -1})
+        return self._capture(candidate, entry, calls)
+
+    def _capture(
+        self, candidate: Candidate, entry: str, calls: Sequence[Sequence[Argument]]
+    ) -> tuple[LaunchPlan, ...] | Fault:
+        """Capture a source that nobody has read: the walls must hold by themselves, which tests try through this."""
         request = {
             "source": candidate.source,
             "entry": entry,
             "calls": to_json(tuple(tuple(call) for call in calls)),
             "memory_bytes": self._limits.memory_bytes,
+            "cores": self._cores,
         }
         process = self._take()
+        is_clean = False
         try:
             _await_ready(process)
             process.send(json.dumps(request).encode())
-            return Conversation(process, self._limits, len(calls)).plans()
+            found = Conversation(process, self._limits, len(calls)).plans()
+            is_clean = process.serves_many and process.end_cell()
+            return found
         finally:
-            process.close()
+            self._give_back(process, is_clean)
 
     def close(self) -> None:
-        """End the process that stands ready; safe to call twice."""
+        """End the process that stands ready; safe to call twice, and the last that is asked of a service."""
         with self._lock:
             if self._spare is not None:
                 self._spare.close()
                 self._spare = None
+        self._starter.shutdown()
 
     def __enter__(self) -> "CaptureService":
         return self
@@ -95,10 +113,24 @@ class CaptureService:
         self.close()
 
     def _take(self) -> SandboxedProcess:
-        self.prepare()
         with self._lock:
             process, self._spare = self._spare, None
-        return process if process is not None else SandboxedProcess(self._sandbox, CHILD)
+        if process is not None and process.is_running:
+            return process
+        if process is not None:
+            process.close()
+        return self._start()
+
+    def _give_back(self, process: SandboxedProcess, is_clean: bool) -> None:
+        """Keep a process whose cell is known to have ended, if none stands ready; end any other."""
+        with self._lock:
+            if is_clean and self._spare is None:
+                self._spare = process
+                return
+        process.close()
+
+    def _start(self) -> SandboxedProcess:
+        return self._starter.submit(SandboxedProcess, self._sandbox, CHILD).result()
 
 
 def capture(
@@ -120,8 +152,9 @@ def _await_ready(process: SandboxedProcess) -> None:
     if process.is_ready:
         return
     for line in process.lines(time.monotonic() + START_S):
-        if line.startswith(b'= {"event": "ready"'):
-            process.is_ready = True
-            return
-        raise HarnessError(f"the capture process began with {line[:80]!r}")
+        if not line.startswith(READY):
+            raise HarnessError(f"the capture process began with {line[:80]!r}")
+        process.is_ready = True
+        process.serves_many = bool(json.loads(line[2:])["serves_many"])
+        return
     raise HarnessError(f"the capture process did not start: {process.last_words()}")

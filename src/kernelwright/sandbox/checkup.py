@@ -39,7 +39,9 @@ def _attempts(sandbox: Sandbox) -> list[Check]:
     private = [p.name for p in home.iterdir() if not any(folder.is_relative_to(p) for folder in bound)]
     process = SandboxedProcess(sandbox, ATTEMPTS)
     try:
-        process.send(json.dumps({"home": str(home), "private": private, "linger": False}).encode())
+        process.send(
+            json.dumps({"home": str(home), "private": private, "supervisor": os.getpid(), "linger": False}).encode()
+        )
         answers = [json.loads(line) for line in process.lines(time.monotonic() + ATTEMPTS_S)]
         if not answers:
             raise HarnessError(f"the sandbox could not be checked: {process.last_words()}")
@@ -53,7 +55,7 @@ def _outlive(sandbox: Sandbox) -> Check:
     name = "outlive its supervisor"
     process = SandboxedProcess(sandbox, ATTEMPTS)
     try:
-        process.send(json.dumps({"home": "", "private": [], "linger": True}).encode())
+        process.send(json.dumps({"linger": True}).encode())
         if next(process.lines(time.monotonic() + ATTEMPTS_S), None) is None:
             raise HarnessError(f"the sandbox could not be checked: {process.last_words()}")
         output = process.kept_output()

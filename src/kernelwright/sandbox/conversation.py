@@ -9,9 +9,9 @@ from typing import Any
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.fault import Fault
 from kernelwright.core.plan import LaunchPlan
-from kernelwright.sandbox.assembly import Event, plan_of
+from kernelwright.sandbox.assembly import Event, ForgedLine, plan_of
 from kernelwright.sandbox.limits import Limits
-from kernelwright.sandbox.process import SandboxedProcess
+from kernelwright.sandbox.process import MAX_OUTPUT_BYTES, OutputError, SandboxedProcess
 
 # The processes that capture, and how often each captures every call.
 ROUNDS = {"A": 2, "B": 1}
@@ -26,6 +26,7 @@ class Speaker:
     call: int = -1
     began: float = 0.0
     heard: float = 0.0
+    begun: set[tuple[int, int]] = field(default_factory=set)
     fault: Fault | None = None
     is_done: bool = False
     has_ended: bool = False
@@ -47,16 +48,28 @@ class Conversation:
             late = self._late()
             if late is not None:
                 return late
-            for line in self._process.lines(self._next_deadline()):
-                self._hear(line)
-                fault = self._speakers["A"].fault
-                if fault is not None:
-                    return fault
-                if all(s.has_ended for s in self._speakers.values()) or self._late() is not None:
-                    break
+            try:
+                found = self._listen()
+            except OutputError:
+                return Fault("over_limit", f"host code made the sandbox say more than {MAX_OUTPUT_BYTES} bytes; "
+                             "plan fewer kernels", {"call": self._speakers["A"].call})  # fmt: skip
+            if found is not None:
+                return found
             if self._process.has_finished and not all(s.has_ended for s in self._speakers.values()):
                 raise HarnessError(f"the sandbox ended in the middle of a capture: {self._process.last_words()}")
         return self._speakers["B"].fault or self._compared()
+
+    def _listen(self) -> Fault | None:
+        """Hear lines until both have ended, somebody is late, or the first process has a fault, which is returned."""
+        for line in self._process.lines(self._next_deadline()):
+            if line:
+                self._hear(line)
+            fault = self._speakers["A"].fault
+            if fault is not None:
+                return fault
+            if all(s.has_ended for s in self._speakers.values()) or self._late() is not None:
+                break
+        return None
 
     def _compared(self) -> tuple[LaunchPlan, ...] | Fault:
         first, second = self._speakers["A"].plans, self._speakers["B"].plans
@@ -74,18 +87,16 @@ class Conversation:
         return tuple(first[call, 1] for call in range(self._calls))
 
     def _hear(self, line: bytes) -> None:
+        """Take in one line. Workers' lines are under their own names, whatever is in them: the parent writes those."""
         name, _, text = line.decode(errors="replace").partition(" ")
-        try:
-            fields: Any = json.loads(text)
-        except ValueError as error:
-            raise HarnessError(f"the capture process sent no JSON: {text[:80]!r}") from error
-        if not isinstance(fields, dict):
-            raise HarnessError(f"the capture process sent {text[:80]!r}, expected an object")
-        event = Event(str(fields.get("event")), fields)
         if name == "=":
-            self._hear_end(event)
+            self._hear_parent(_event(text))
         elif name in self._speakers:
-            self._hear_worker(name, event)
+            try:
+                self._hear_worker(name, _event(text))
+            except (ForgedLine, RecursionError) as error:
+                reason = f"host code wrote to the sandbox's own channel: {error}"
+                self._speakers[name].fault = Fault("cheating", reason, {"call": self._speakers[name].call})
         else:
             raise HarnessError(f"the capture process spoke as {name[:20]!r}")
 
@@ -93,13 +104,18 @@ class Conversation:
         speaker = self._speakers[name]
         speaker.heard = time.monotonic()
         if event.kind == "begin":
-            speaker.call, speaker.began = event.number("call"), speaker.heard
+            step = event.number("call"), event.number("round")
+            # Each only once: time is counted from here.
+            if step in speaker.begun or len(speaker.begun) > self._calls * ROUNDS[name]:
+                raise ForgedLine(f"call {step[0]} began twice")
+            speaker.begun.add(step)
+            speaker.call, speaker.began = step[0], speaker.heard
         elif event.kind == "ir":
             speaker.texts.append(event.text("text"))
         elif event.kind == "plan":
             call, number = event.number("call"), event.number("round")
             if not (0 <= call < self._calls and 0 <= number < ROUNDS[name]):
-                raise HarnessError(f"the capture process sent a plan for call {call}, round {number}")
+                raise ForgedLine(f"a plan for call {call}, round {number}")
             speaker.plans[call, number] = plan_of(event.fields.get("plan"), speaker.texts)
         elif event.kind == "fault":
             speaker.fault = speaker.fault or event.fault()
@@ -107,8 +123,21 @@ class Conversation:
             return
         elif event.kind == "done":
             speaker.is_done = len(speaker.plans) == self._calls * ROUNDS[name]
+        elif event.kind == "broken":
+            raise HarnessError(f"the capture process failed: {event.fields.get('reason')!s:.300}")
         else:
-            raise HarnessError(f"the capture process failed: {event.fields.get('reason', event.kind)!s:.300}")
+            raise ForgedLine(f"an event of kind {event.kind!r}")
+
+    def _hear_parent(self, event: Event) -> None:
+        if event.kind == "ended":
+            self._hear_end(event)
+        elif event.kind == "disk":
+            fault = Fault("over_limit", "host code wrote more files than allowed; at most 512 MiB, 20000 files",
+                          {"call": self._speakers["A"].call})  # fmt: skip
+            for speaker in self._speakers.values():
+                speaker.fault, speaker.has_ended = speaker.fault or fault, True
+        else:
+            raise HarnessError(f"the sandbox ended in the middle of a capture: {self._process.last_words()}")
 
     def _hear_end(self, event: Event) -> None:
         speaker = self._speakers.get(event.text("worker"))
@@ -148,6 +177,17 @@ class Conversation:
         """
         running = [s for s in self._speakers.values() if not s.has_ended]
         return running[:1]
+
+
+def _event(text: str) -> Event:
+    """Return the event that a line describes; raises ForgedLine on anything else."""
+    try:
+        fields: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ForgedLine(f"no JSON: {text[:80]!r}") from None
+    if not isinstance(fields, dict):
+        raise ForgedLine(f"{text[:80]!r} is no object")
+    return Event(str(fields.get("event"))[:80], fields)
 
 
 def _difference(plans: Sequence[LaunchPlan]) -> str:

@@ -11,9 +11,17 @@ from collections.abc import Iterator
 
 from kernelwright.core.errors import HarnessError
 from kernelwright.sandbox.confinement import Sandbox, make_scratch
+from kernelwright.sandbox.lines import Lines
 
 MAX_OUTPUT_BYTES = 256 << 20
 ERROR_TAIL_BYTES = 2000
+END_S = 2.0
+STOP = b"stop"
+OVER = b'= {"event": "over"}'
+
+
+class OutputError(HarnessError):
+    """A process inside said more than any honest candidate has to say."""
 
 
 class SandboxedProcess:
@@ -29,8 +37,9 @@ class SandboxedProcess:
         except OSError as error:
             raise HarnessError(f"the sandbox could not be started: {error.strerror}") from error
         self.is_ready = False
+        self.serves_many = False
         self.has_finished = False
-        self._pending = b""
+        self._incoming = Lines()
         self._lines: list[bytes] = []
         self._received = 0
 
@@ -45,19 +54,20 @@ class SandboxedProcess:
         return self._process.pid
 
     def send(self, line: bytes) -> None:
-        """Write one line and close the input. Raises HarnessError when nobody reads it."""
+        """Write one line; what was read until now no longer counts as output. Raises HarnessError when nobody reads."""
         stdin = self._process.stdin
         assert stdin is not None
+        self._received = 0
         try:
             stdin.write(line + b"\n")
-            stdin.close()
+            stdin.flush()
         except (BrokenPipeError, OSError) as error:
             raise HarnessError(f"the sandbox ended before it was asked: {self.last_words()}") from error
 
     def lines(self, deadline: float) -> Iterator[bytes]:
         """Yield lines as they come until the output ends or time.monotonic() reaches `deadline`.
 
-        Raises HarnessError past 256 MiB of output.
+        Raises OutputError past 256 MiB of output since the last `send`.
         """
         stdout = self._process.stdout
         assert stdout is not None
@@ -73,9 +83,17 @@ class SandboxedProcess:
                 return
             self._received += len(data)
             if self._received > MAX_OUTPUT_BYTES:
-                raise HarnessError(f"the sandbox wrote more than {MAX_OUTPUT_BYTES} bytes")
-            *complete, self._pending = (self._pending + data).split(b"\n")
-            self._lines += complete
+                raise OutputError(f"the sandbox wrote more than {MAX_OUTPUT_BYTES} bytes")
+            self._lines += self._incoming.add(data)
+
+    def end_cell(self) -> bool:
+        """Have the cell at work ended; return whether all of it is gone, within two seconds, and others may follow."""
+        deadline = time.monotonic() + END_S
+        try:
+            self.send(STOP)
+            return any(line == OVER for line in self.lines(deadline))
+        except HarnessError:
+            return False
 
     def kept_output(self) -> int:
         """Return a descriptor of the output that stays open after `close`; it ends when every writer has ended."""

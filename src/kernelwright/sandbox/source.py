@@ -1,27 +1,28 @@
 """Reading a candidate's source before anything of it runs."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kernelwright.core.fault import Fault
+from kernelwright.sandbox.refused_words import (
+    BORROWED_MODULES,
+    FORMAT_FIELD,
+    PLAIN_DUNDER_ATTRIBUTES,
+    PLAIN_DUNDER_NAMES,
+    PLAIN_PRIVATE,
+    PLAIN_STARS,
+    REACHING_ATTRIBUTES,
+    REACHING_MODULES,
+    REFUSED_METHODS,
+    REFUSED_NAMES,
+    REFUSED_PATHS,
+    REFUSED_SETTINGS,
+    is_dunder,
+)
+
+Finding = tuple[int, str]
 
 ALLOWED_IMPORTS = ("triton", "torch", "math", "typing")
-REFUSED_NAMES = frozenset({
-    "open", "exec", "eval", "compile", "__import__", "globals", "locals", "getattr", "setattr", "delattr",
-    "vars", "input", "breakpoint",
-})  # fmt: skip
-PLAIN_DUNDER_NAMES = frozenset({"__name__", "__all__", "__doc__", "__version__"})
-# Modules that no tensor or configuration has an honest attribute for.
-REACHING_MODULES = frozenset({
-    "os", "sys", "subprocess", "builtins", "importlib", "ctypes", "socket", "threading", "multiprocessing", "pickle",
-    "shutil", "pathlib", "tempfile", "runpy", "asyncio", "concurrent", "inspect", "linecache",
-})  # fmt: skip
-# More that torch and triton expose; refused behind a module only, for an object may have a `time` of its own.
-BORROWED_MODULES = REACHING_MODULES | {
-    "gc", "time", "signal", "operator", "functools", "io", "platform", "weakref",
-}  # fmt: skip
-# Settings of a process, which outlast a call and would slow down whatever else runs there.
-REFUSED_SETTINGS = frozenset({"set_num_threads", "set_num_interop_threads", "set_flush_denormal"})
 # A file of this length is no longer something that a person or an engineer wrote by hand.
 MAX_SOURCE_BYTES = 1 << 20
 
@@ -74,56 +75,127 @@ def _defined_names(body: Sequence[ast.stmt]) -> list[str]:
     return names
 
 
-def _findings(tree: ast.Module, imports: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    modules = _module_names(tree)
+def _findings(tree: ast.Module, imports: tuple[str, ...]) -> Iterator[Finding]:
+    paths = _bound_paths(tree)
     refused = REFUSED_NAMES - {"input"} if _binds(tree, "input") else REFUSED_NAMES
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from _import_findings(node, imports)
         elif isinstance(node, ast.Name):
-            if node.id in refused or (_is_dunder(node.id) and node.id not in PLAIN_DUNDER_NAMES):
+            if node.id in refused or (is_dunder(node.id) and node.id not in PLAIN_DUNDER_NAMES):
                 yield node.lineno, f"the name {node.id} is not available to candidates"
         elif isinstance(node, ast.Attribute):
-            yield from _attribute_findings(node, modules)
+            yield from _attribute_findings(node, paths)
         elif isinstance(node, ast.MatchClass):
-            for name in filter(_is_dunder, node.kwd_attrs):
-                yield node.cls.lineno, _dunder_reason(name)
+            for name in filter(is_dunder, node.kwd_attrs):
+                yield node.cls.lineno, _attribute_reason(name)
+        elif isinstance(node, ast.ClassDef):
+            yield from _class_findings(node)
+        elif isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name) and node.func.id == "type" and len(node.args) != 1:
+                yield node.lineno, "type with other than one argument makes a class; write class"
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = FORMAT_FIELD.search(node.value)
+            if found is not None:
+                yield node.lineno, f"a format field asks for {found.group(1)}"
 
 
-def _import_findings(node: ast.Import | ast.ImportFrom, imports: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+def _import_findings(node: ast.Import | ast.ImportFrom, imports: tuple[str, ...]) -> Iterator[Finding]:
     if isinstance(node, ast.ImportFrom) and (node.level or node.module is None):
         yield node.lineno, "relative imports have nothing to refer to; a candidate is one file"
         return
+    if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        return
     modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
     for module in modules:
-        if module == "__future__":
-            continue
         parts = module.split(".")
         if parts[0] not in imports or BORROWED_MODULES.intersection(parts[1:]):
             yield node.lineno, f"import of {module}; a candidate may import {', '.join(imports)}"
             return
-    if isinstance(node, ast.ImportFrom) and node.module != "__future__":
-        for alias in node.names:
-            if alias.name in BORROWED_MODULES | REFUSED_NAMES | REFUSED_SETTINGS or _is_dunder(alias.name):
-                yield node.lineno, f"import of {alias.name} from {node.module}; it reaches around the sandbox"
+        refused = _refused_path(module)
+        if refused:
+            yield node.lineno, f"import of {module}; {refused} reaches around the sandbox"
+            return
+    if isinstance(node, ast.ImportFrom):
+        yield from _alias_findings(node, modules[0])
 
 
-def _attribute_findings(node: ast.Attribute, modules: frozenset[str]) -> Iterator[tuple[int, str]]:
-    if _is_dunder(node.attr):
-        yield node.lineno, _dunder_reason(node.attr)
-    elif node.attr in REFUSED_SETTINGS:
+def _alias_findings(node: ast.ImportFrom, module: str) -> Iterator[Finding]:
+    for alias in node.names:
+        name = alias.name
+        if name == "*":
+            if not module.startswith(PLAIN_STARS):
+                yield node.lineno, f"import of * from {module}; name what the file uses"
+        elif (
+            name in BORROWED_MODULES | REFUSED_NAMES | REFUSED_SETTINGS
+            or is_dunder(name)
+            or _refused_path(f"{module}.{name}")
+        ):
+            yield node.lineno, f"import of {name} from {module}; it reaches around the sandbox"
+
+
+def _attribute_findings(node: ast.Attribute, paths: Mapping[str, str]) -> Iterator[Finding]:
+    if (is_dunder(node.attr) and node.attr not in PLAIN_DUNDER_ATTRIBUTES) or node.attr in REACHING_ATTRIBUTES:
+        yield node.lineno, _attribute_reason(node.attr)
+        return
+    if node.attr in REFUSED_SETTINGS:
         yield node.lineno, f"{node.attr} changes the process, a candidate may not"
-    elif node.attr in REACHING_MODULES or (node.attr in BORROWED_MODULES and _root_name(node.value) in modules):
+        return
+    path = _path(node, paths)
+    if node.attr in REACHING_MODULES or (node.attr in BORROWED_MODULES and path):
         yield node.lineno, f"{ast.unparse(node)} is a module that a candidate may not use"
+    elif path and _refused_path(path):
+        yield node.lineno, f"{ast.unparse(node)} is not available to candidates: {_refused_path(path)} is refused"
 
 
-def _module_names(tree: ast.Module) -> frozenset[str]:
-    """Return the names that imports bind: a chain of attributes from one of them may end in a module."""
-    names: set[str] = set()
+def _class_findings(node: ast.ClassDef) -> Iterator[Finding]:
+    if any(keyword.arg in (None, "metaclass") for keyword in node.keywords):
+        yield node.lineno, f"class {node.name} has a metaclass"
+    if any(isinstance(base, ast.Name) and base.id == "type" for base in node.bases):
+        yield node.lineno, f"class {node.name} derives from type"
+    for part in node.body:
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef) and part.name in REFUSED_METHODS:
+            yield part.lineno, f"class {node.name} defines {part.name}"
+
+
+def _bound_paths(tree: ast.Module) -> dict[str, str]:
+    """Return what names stand for that imports bind, and plain assignments of those: `tl` is triton.language."""
+    paths: dict[str, str] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
-    return frozenset(names)
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.asname or alias.name.split(".")[0]
+                paths[name] = alias.name if alias.asname else name
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            paths |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            path = _path(node.value, paths)
+            if path:
+                paths[node.targets[0].id] = path
+    return paths
+
+
+def _path(node: ast.expr, paths: Mapping[str, str]) -> str:
+    """Return the dotted path of a chain of attributes that begins at an import; empty for any other expression."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in paths:
+        return ""
+    return ".".join([paths[node.id], *reversed(parts)])
+
+
+def _refused_path(path: str) -> str:
+    """Return the part of a dotted path that is refused; empty if none is."""
+    parts = path.split(".")
+    for number in range(1, len(parts)):
+        reached = ".".join(parts[: number + 1])
+        is_private = parts[number].startswith("_") and not parts[number].startswith(PLAIN_PRIVATE)
+        if reached in REFUSED_PATHS or is_private:
+            return reached
+    return ""
 
 
 def _binds(tree: ast.Module, name: str) -> bool:
@@ -135,15 +207,5 @@ def _binds(tree: ast.Module, name: str) -> bool:
     )
 
 
-def _root_name(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _is_dunder(name: str) -> bool:
-    return len(name) > 4 and name.startswith("__") and name.endswith("__")
-
-
-def _dunder_reason(name: str) -> str:
+def _attribute_reason(name: str) -> str:
     return f"the attribute {name} is not available to candidates"

@@ -40,6 +40,7 @@ def verdict_view(verdict: Verdict, public: Iterable[str]) -> dict[str, object]:
         "roofline_fraction_bound": verdict.roofline_fraction_bound,
         "architecture": verdict.architecture,
         "emulated": verdict.emulated,
+        **({"unsafe": True} if verdict.unsafe else {}),
         "workloads": [to_json(w) for w in shown],
         "hidden": _aggregate(hidden),
         "advice": [text[:TEXT_LIMIT] for text in verdict.advice[:20]],

@@ -1,7 +1,8 @@
-"""The process that stands ready: imports torch and triton, then forks the two that run one candidate.
+"""The process that stands ready: imports torch and triton, then makes one cell after another for candidates.
 
-It reads one JSON line from standard input and writes lines to standard output: `A` or `B`, a space and
-what that worker said, or `=`, a space and how a worker ended. It ends with its workers.
+It reads JSON lines from standard input, one a candidate, and the line `stop`, which ends the cell at work. Standard
+output gets lines: `A` or `B`, a space and what that worker said, or `=`, a space and what became of a worker or cell.
+No candidate code and nothing that candidate code said is ever in this process: cells write to the output themselves.
 """
 
 import gc
@@ -9,105 +10,82 @@ import json
 import os
 import select
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
 
-from kernelwright.core.codec import from_json
-from kernelwright.core.problem import Argument
 from kernelwright.sandbox.child import seccomp
-from kernelwright.sandbox.child.confine import confine_process
+from kernelwright.sandbox.child.cell import Cell, Walls, load_landlock, mapped_bytes, walls_of
+from kernelwright.sandbox.child.pair import capture_in_pair
 from kernelwright.sandbox.child.warm import warm_up
-from kernelwright.sandbox.child.worker import Worker
 
-MAX_LINE_BYTES = 32 << 20
+STOP = b"stop"
+# The line before it may have been cut off when its cell was stopped.
+OVER = b'\n= {"event": "over"}\n'
 
 
 def main() -> None:
-    """Serve one request."""
+    """Serve candidates until the input ends."""
+    seccomp.end_with_parent()
+    seccomp.adopt_orphans()
     seccomp.hide_memory()
+    walls = walls_of(sys.argv[1])
+    load_landlock(walls)
     warm_up()
-    _write(b'= {"event": "ready"}\n')
-    line = sys.stdin.buffer.readline()
-    if not line:
-        return
-    request = json.loads(line)
-    calls = from_json(tuple[tuple[Argument, ...], ...], request["calls"], "calls")
     gc.collect()
     gc.freeze()
-    forward = list(range(len(calls)))
-    # The second process takes the calls in reverse order and once: state carried from call to call shows,
-    # and the two fill the shared cache of compiled kernels from both ends.
-    rounds = {b"A": [forward, forward], b"B": [forward[::-1]]}
-    _supervise({name: _fork(name.decode(), request, calls, plan) for name, plan in rounds.items()})
+    ready = {"event": "ready", "serves_many": serves_many(walls)}
+    os.write(1, b"= " + json.dumps(ready).encode() + b"\n")
+    requests = Requests()
+    for line in requests:
+        if line != STOP:
+            mapped = mapped_bytes()
+            cell = Cell(walls, lambda request=line, mapped=mapped: capture_in_pair(request, mapped))  # type: ignore[misc]
+            requests.watch(cell)
+            cell.wait()
+            os.write(1, OVER)
 
 
-def _fork(name: str, request: dict[str, Any], calls: Sequence[Sequence[Argument]], rounds: list[list[int]]) -> Any:
-    """Return (process, reading end of its channel)."""
-    reader, writer = os.pipe()
-    process = os.fork()
-    if process:
-        os.close(writer)
-        return process, reader
-    status = 1
-    try:
-        os.close(reader)
-        channel = _become_worker(name, writer)
-        # Moves the heap, so that plans that depend on addresses or identities differ between the two.
-        padding = [object() for _ in range(1000 * (name == "B"))]
-        worker = Worker(request["source"], request["entry"], calls, channel)
-        confine_process(request["memory_bytes"])
-        worker.work(rounds)
-        del padding
-        status = 0
-    finally:
-        os._exit(status)
+def serves_many(walls: Walls) -> bool:
+    """Return whether cells are apart enough for a second candidate."""
+    return walls.confinement != "bubblewrap" or walls.fresh_namespaces
 
 
-def _become_worker(name: str, writer: int) -> int:
-    """Take over standard streams, close every inherited descriptor; return the channel's number."""
-    null = os.open("/dev/null", os.O_RDWR)
-    scratch = os.environ["HOME"]
-    errors = os.open(f"{scratch}/worker-{name}.err", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-    channel = 3
-    for source, target in ((null, 0), (null, 1), (errors, 2)):
-        os.dup2(source, target)
-    if writer != channel:
-        os.dup2(writer, channel)
-    os.closerange(channel + 1, 1 << 10)
-    # Only native code writes to the file: what candidate code prints goes nowhere.
-    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # lives as long as the process
-    return channel
+class Requests:
+    """The lines of standard input."""
 
+    def __init__(self) -> None:
+        self._pending = b""
+        self._has_ended = False
 
-def _supervise(workers: dict[bytes, Any]) -> None:
-    """Pass on what workers say, line by line, until both have ended."""
-    names = {reader: name for name, (_, reader) in workers.items()}
-    pending = dict.fromkeys(names, b"")
-    while names:
-        for reader in select.select(list(names), [], [])[0]:
-            data = os.read(reader, 1 << 20)
-            *lines, rest = (pending[reader] + data).split(b"\n")
-            pending[reader] = rest
-            for line in lines:
-                _write(names[reader] + b" " + line + b"\n")
-            if not data or len(rest) > MAX_LINE_BYTES:
-                os.close(reader)
-                name = names.pop(reader)
-                _report_end(name, workers[name][0], overlong=bool(data))
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield line after line until the input ends."""
+        while True:
+            line, found, rest = self._pending.partition(b"\n")
+            if found:
+                self._pending = rest
+                yield line
+            elif self._has_ended:
+                return
+            else:
+                self._read()
 
+    def watch(self, cell: Cell) -> None:
+        """Return when the first process of `cell` has ended; end it when `stop` or the end of the input comes."""
+        handle = os.pidfd_open(cell.process)
+        try:
+            while True:
+                watched = [handle] if self._has_ended else [handle, 0]
+                if handle in select.select(watched, [], [])[0]:
+                    return
+                self._read()
+                if self._has_ended or STOP in self._pending.split(b"\n"):
+                    cell.kill()
+        finally:
+            os.close(handle)
 
-def _report_end(name: bytes, process: int, overlong: bool) -> None:
-    if overlong:
-        os.kill(process, 9)
-    status = os.waitpid(process, 0)[1]
-    code = os.waitstatus_to_exitcode(status)
-    _write(b"= " + json.dumps({"event": "ended", "worker": name.decode(), "code": code}).encode() + b"\n")
-
-
-def _write(data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(1, view) :]
+    def _read(self) -> None:
+        data = os.read(0, 1 << 20)
+        self._has_ended = not data
+        self._pending += data
 
 
 if __name__ == "__main__":

@@ -4,14 +4,16 @@ import resource
 
 from kernelwright.sandbox.child import seccomp
 
-OPEN_FILES = 256
-FILE_BYTES = 256 << 20
+OPEN_FILES = 64
+# The largest file that host code honestly writes is a kernel's IR in Triton's cache, at most 2 MiB.
+FILE_BYTES = 16 << 20
 
 
-def confine_process(memory_bytes: int) -> None:
-    """Apply memory, file and system-call limits to this process; nothing can lift them again."""
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        mapped_bytes = int(statm.read().split()[0]) * resource.getpagesize()
+def confine_process(memory_bytes: int, mapped_bytes: int) -> None:
+    """Apply memory, file and system-call limits to this process; nothing can lift them again.
+
+    It may map `memory_bytes` besides the `mapped_bytes` of the process that it was forked from.
+    """
     _lower(resource.RLIMIT_AS, mapped_bytes + memory_bytes)
     _lower(resource.RLIMIT_FSIZE, FILE_BYTES)
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)

@@ -16,9 +16,12 @@ from kernelwright.sandbox.child.refusal import Refusals
 class KernelLoader:
     """Takes the place of the driver's utilities: loading a kernel keeps its IR."""
 
+    def __init__(self, cores: int) -> None:
+        self._cores = cores
+
     def get_device_properties(self, device: int) -> dict[str, int]:
-        """Return limits wide enough for any kernel; the chip has its own."""
-        return {"max_shared_mem": 1 << 30, "multiprocessor_count": 1, "warpSize": 1}
+        """Return limits wide enough for any kernel, the chip has its own; cores are the multiprocessors."""
+        return {"max_shared_mem": 1 << 30, "max_num_regs": 1 << 16, "multiprocessor_count": self._cores, "warpSize": 1}
 
     def load_binary(self, name: str, kernel: bytes, shared: int, device: int) -> tuple[Any, Any, int, int, int]:
         """Return (module, function, registers, spills, most threads); the function is (name, IR text)."""
@@ -26,7 +29,7 @@ class KernelLoader:
         return loaded, loaded, 0, 0, 1 << 20
 
 
-def install(recorder: Recorder, refusals: Refusals) -> None:
+def install(recorder: Recorder, refusals: Refusals, cores: int) -> None:
     """Make every launch in this process, autotuned ones included, go to `recorder`."""
 
     class RecordingLauncher:
@@ -40,43 +43,52 @@ def install(recorder: Recorder, refusals: Refusals) -> None:
             """Record the launch; `rest` ends with the bound arguments."""
             name, ir = function
             bound = rest[4:]
-            recorder.launch(ir, name, self._shape, (x, y, z), list(_typed(self._types, bound, name, refusals)))
+            recorder.launch(ir, name, self._shape, (x, y, z), list(_typed(self._types, bound)))
 
     driver = triton.runtime.driver.active
     driver.launcher_cls = RecordingLauncher
-    driver.utils = KernelLoader()
+    driver.utils = KernelLoader(cores)
 
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return _record_options(self, args, kwargs, recorder, refusals)
+        return _record_options(self, args, kwargs, recorder)
 
     Autotuner.run = run
 
 
-def _typed(types: Any, values: Any, kernel: str, refusals: Refusals) -> Iterator[tuple[str, Any]]:
-    """Yield (type, value) of the parameters of the IR function: constants dropped, tuples flattened."""
+def _typed(types: Any, values: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (type, value) of the parameters of the IR function: constants dropped, what has parts taken apart."""
     for kind, value in zip(types, values, strict=True):
         if isinstance(kind, tuple):
-            yield from _typed(kind, value, kernel, refusals)
-        elif kind.startswith(("tensordesc", "nvTmaDesc")):
-            raise refusals.refuse(
-                "compile_error", f"kernel {kernel} takes a tensor descriptor made on the host",
-                "make it in the kernel with tl.make_tensor_descriptor",
-            )  # fmt: skip
+            yield from _typed(kind, value)
+        elif kind.startswith("tensordesc"):
+            yield from _described(kind, value)
         elif kind != "constexpr":
             yield kind, value
 
 
-def _record_options(tuner: Any, args: tuple[Any, ...], kwargs: Any, recorder: Recorder, refusals: Refusals) -> Any:
+def _described(kind: str, descriptor: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (type, value) of the parameters that a descriptor made on the host becomes.
+
+    They are what the front end makes of it for this back end: base, shape, strides and flags, then shape and strides
+    again as numbers of their own.
+    """
+    yield "*" + kind.removeprefix("tensordesc<").partition("[")[0], descriptor.base
+    numbers = [("i64", int(number)) for number in (*descriptor.shape, *descriptor.strides)]
+    yield from numbers
+    yield "u1", descriptor.padding == "nan"
+    if hasattr(descriptor, "round_f32_to_tf32"):
+        yield "u1", bool(descriptor.round_f32_to_tf32)
+    rank = len(descriptor.shape)
+    yield from (("i32", number) for _, number in numbers[:rank])
+    yield from numbers[rank:]
+
+
+def _record_options(tuner: Any, args: tuple[Any, ...], kwargs: Any, recorder: Recorder) -> Any:
     """Record one launch of an autotuned kernel with an option for each configuration that compiles.
 
-    Raises the first configuration's error when none compiles.
+    Hooks that reset or restore tensors act between tuning launches, of which there are none here; the hook of a
+    configuration is called, as it is before each launch. Raises the first configuration's error when none compiles.
     """
-    for hook in ("reset_to_zero", "restore_value"):
-        if getattr(tuner, hook, None):
-            raise refusals.refuse(
-                "cheating", f"triton.autotune({hook}=...) writes tensors between tuning runs",
-                "initialise them in a kernel; here every configuration runs on fresh buffers",
-            )  # fmt: skip
     tuner.nargs = dict(zip(tuner.arg_names, args, strict=False))
     configs = tuner.prune_configs(kwargs) if len(tuner.configs) > 1 else tuner.configs
     errors: list[Exception] = []

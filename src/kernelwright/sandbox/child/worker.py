@@ -9,11 +9,9 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.problem import Argument
-from kernelwright.sandbox.child import launches
+from kernelwright.sandbox.child import device, launches
 from kernelwright.sandbox.child.buffers import AddressSpace
 from kernelwright.sandbox.child.faults import fault_of
 from kernelwright.sandbox.child.recorder import Recorder
@@ -21,16 +19,16 @@ from kernelwright.sandbox.child.refusal import CANDIDATE_PATH, Refusals
 from kernelwright.sandbox.child.rules import HostRules
 from kernelwright.sandbox.child.tensors import HostTensor, TensorMaker
 
-# What torch.cuda.get_device_capability answers: the rule that the reference's tile sizes follow.
-CAPABILITY = (8, 9)
-
 
 class Worker:
     """Captures the calls of one candidate in this process."""
 
-    def __init__(self, source: str, entry: str, calls: Sequence[Sequence[Argument]], channel: int) -> None:
+    def __init__(
+        self, source: str, entry: str, calls: Sequence[Sequence[Argument]], cores: int, channel: int
+    ) -> None:  # fmt: skip
         self._source = source
         self._entry = entry
+        self._cores = cores
         self._calls = calls
         self._channel = channel
         self._refusals = Refusals()
@@ -42,8 +40,8 @@ class Worker:
 
     def work(self, rounds: Sequence[Sequence[int]]) -> None:
         """Capture the calls whose indices `rounds` lists, round after round; stop at the first fault."""
-        launches.install(self._recorder, self._refusals)
-        torch.cuda.get_device_capability = lambda device=None: CAPABILITY
+        launches.install(self._recorder, self._refusals, self._cores)
+        device.install(self._cores)
         call, number = -1, 0
         try:
             self._send({"event": "begin", "call": -1, "round": 0})
