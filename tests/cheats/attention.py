@@ -128,7 +128,7 @@ PRECISION = (
     _wrong("keys in fp8", SINGLE, ("qk = tl.dot(q, k)\n", "qk = tl.dot(q, k.to(tl.float8e5).to(q.dtype))\n")),
     _wrong("values in fp8", SINGLE, ("tl.dot(p.to(v.dtype), v)", "tl.dot(p.to(v.dtype), v.to(tl.float8e4nv).to(v.dtype))")),
     _wrong("logits in bf16", SINGLE, ("qk = tl.dot(q, k)\n", "qk = tl.dot(q, k).to(tl.bfloat16).to(tl.float32)\n")),
-    _wrong("logits of capped heads in bf16", CAP, ("qk = tl.dot(q, k)\n", "qk = tl.dot(q, k).to(tl.bfloat16).to(tl.float32)\n")),
+    _wrong("logits of capped heads in fp8", CAP, ("qk = tl.dot(q, k)\n", "qk = tl.dot(q, k).to(tl.float8e5).to(tl.float32)\n")),
     _wrong("sums of a long prefix in bf16", FP8, ("return 64, 128, warps, 1", "return 64, 16, warps, 1"),
            ("* v_scale\n\n", "* v_scale\n            acc = acc.to(tl.bfloat16).to(tl.float32)\n\n")),
     _wrong("sums of a long prefix in fp8", FP8, ("* v_scale\n\n", "* v_scale\n            acc = acc.to(tl.float8e5).to(tl.float32)\n\n")),
