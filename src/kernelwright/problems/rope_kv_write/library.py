@@ -66,9 +66,10 @@ def _by_half_turn(is_neox: bool) -> Turn:
 
 def _by_complex(is_neox: bool) -> Turn:
     def turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> None:
-        pairs = _paired(x, is_neox)
-        numbers = torch.view_as_complex(pairs.float().contiguous()) * torch.complex(cos, sin)
-        pairs.copy_(torch.view_as_real(numbers))
+        first, second = _paired(x, is_neox).unbind(-1)
+        numbers = torch.complex(first.float(), second.float()) * torch.complex(cos, sin)
+        first.copy_(numbers.real)
+        second.copy_(numbers.imag)
 
     return turn
 
