@@ -1,5 +1,6 @@
 """The matrix product: oracle, inputs, gates, baselines and the judge."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 
@@ -121,13 +122,15 @@ def test_a_fake_fails_on_every_smoke_workload_that_has_what_it_ignores(name: str
     for workload in caught:
         for seed in SEEDS:
             report = report_on(PROBLEM, workload, seed, fake)
-            assert not report.passed, f"{name} passed on {workload.name}: {report.rel_l2:.1e}, row {report.row_error:.1e}"
+            assert not report.passed, (
+                f"{name} passed on {workload.name}: {report.rel_l2:.1e}, row {report.row_error:.1e}"
+            )
 
 
 def in_four_parts(inputs: Inputs) -> Answers:
     a, b = (x.float() for x in _operands(inputs))
     cuts = torch.linspace(0, a.shape[1], 5).long().tolist()
-    parts = [a[:, low:high] @ b[low:high] for low, high in zip(cuts, cuts[1:], strict=False)]
+    parts = [a[:, low:high] @ b[low:high] for low, high in itertools.pairwise(cuts)]
     bias = inputs.values["bias"]
     return {"c": (sum(parts) + (bias if isinstance(bias, torch.Tensor) else 0.0)).double()}
 
@@ -207,10 +210,13 @@ def judge(capture: CaptureService) -> Iterator[CandidateJudge]:
 WRONG = {
     "sum-in-bf16": (
         "incorrect",
-        [("dtype=tl.float32", "dtype=tl.bfloat16"), ("tl.dot(left, right, total)", "(total + tl.dot(left, right)).to(tl.bfloat16)")],
+        [
+            ("dtype=tl.float32", "dtype=tl.bfloat16"),
+            ("tl.dot(left, right, total)", "(total + tl.dot(left, right)).to(tl.bfloat16)"),
+        ],
     ),
     "no-mask-along-k": ("memory_fault", [("inside[:, None] & ", ""), ("[:, None] & inside[None, :]", "[:, None]")]),
-    "weights-as-rows": ("incorrect", [("b.stride(0), b.stride(1)", "b.stride(1) * b.shape[1] * 0 + b.shape[1], 1")]),
+    "weights-as-rows": ("incorrect", [("b.stride(0), b.stride(1)", "n, 1")]),
     "bias-ignored": ("incorrect", [("if HAS_BIAS:", "if False:")]),
 }  # fmt: skip
 

@@ -128,9 +128,7 @@ def last_token_left_out(inputs: Inputs) -> Answers:
     right, short = PROBLEM.oracle(inputs), PROBLEM.oracle(changed(inputs, slot_mapping=slots))
     # What should have been written still holds what was there.
     before = {name: inputs.tensor(name).double().nan_to_num(1e3) for name in CACHES}
-    return {
-        name: torch.where(right[name].isnan() | ~short[name].isnan(), short[name], before[name]) for name in CACHES
-    }
+    return {name: torch.where(right[name].isnan() | ~short[name].isnan(), short[name], before[name]) for name in CACHES}
 
 
 FAKES: dict[str, tuple[Fake, Applies]] = {

@@ -198,7 +198,9 @@ def test_honest_float32_passes(fake: Fake) -> None:
 
 def _nearest_code(value: float, numbers: list[float]) -> float:
     """Return the nearest number of e4m3, the one with an even code between two."""
-    return min(enumerate(numbers), key=lambda pair: (abs(pair[1] - abs(value)), pair[0] % 2))[1] * math.copysign(1, value)
+    return min(enumerate(numbers), key=lambda pair: (abs(pair[1] - abs(value)), pair[0] % 2))[1] * math.copysign(
+        1, value
+    )
 
 
 @pytest.mark.parametrize("name", ["decode", "bounded", "one-token"])
@@ -211,7 +213,7 @@ def test_the_oracle_agrees_with_one_number_after_the_other(name: str) -> None:
         y = [g / (1 + math.exp(min(-g, 700))) * u for g, u in zip(row[:width], row[width:], strict=True)]
         for first in range(0, width, GROUP):
             part = y[first : first + GROUP]
-            amax = max(max(map(abs, part)), inputs.number("eps"))
+            amax = max(*map(abs, part), inputs.number("eps"))
             scale = (amax if most is None else min(amax, inputs.number("amax_ub"))) / 448
             assert float(answers["scales"][token, first // GROUP]) == pytest.approx(scale, rel=1e-12)
             codes = [_nearest_code(value / scale, numbers) for value in part]
