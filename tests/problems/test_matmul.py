@@ -130,9 +130,9 @@ def test_a_fake_fails_on_every_smoke_workload_that_has_what_it_ignores(name: str
 def in_four_parts(inputs: Inputs) -> Answers:
     a, b = (x.float() for x in _operands(inputs))
     cuts = torch.linspace(0, a.shape[1], 5).long().tolist()
-    parts = [a[:, low:high] @ b[low:high] for low, high in itertools.pairwise(cuts)]
+    total = torch.stack([a[:, low:high] @ b[low:high] for low, high in itertools.pairwise(cuts)]).sum(0)
     bias = inputs.values["bias"]
-    return {"c": (sum(parts) + (bias if isinstance(bias, torch.Tensor) else 0.0)).double()}
+    return {"c": (total + bias if isinstance(bias, torch.Tensor) else total).double()}
 
 
 HONEST: dict[str, Fake] = {

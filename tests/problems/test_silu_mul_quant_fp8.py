@@ -29,7 +29,7 @@ def _halves(inputs: Inputs, dtype: torch.dtype = torch.float64) -> tuple[torch.T
 
 
 def _groups(y: torch.Tensor, group: int = GROUP) -> torch.Tensor:
-    return functional.pad(y, (0, -y.shape[1] % group)).unflatten(1, (-1, group))
+    return functional.pad(y, (0, -y.shape[1] % group)).view(len(y), -1, group)
 
 
 def _scales(inputs: Inputs, y: torch.Tensor) -> torch.Tensor:

@@ -44,7 +44,7 @@ def _around(
     scale: "np.float32 | np.typing.NDArray[np.float32]",
 ) -> torch.Tensor:
     """Return rows of unit noise around `_LEVEL` times a sign of their own times `pattern`, all times `scale`."""
-    signs = rng.choice(np.float32([-1, 1]), (len(pattern), 1))
+    signs = rng.choice(np.array([-1, 1], dtype=np.float32), (len(pattern), 1))
     noise = rng.standard_normal(pattern.shape, dtype=np.float32)
     return torch.from_numpy((noise + _LEVEL * signs * pattern) * scale).to(TORCH_DTYPES[dtype])
 

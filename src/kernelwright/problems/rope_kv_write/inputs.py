@@ -52,7 +52,7 @@ def _rows(rng: np.random.Generator, shape: tuple[int, int, int], dtype: str, apa
     if not apart:
         return values
     wide = torch.full((shape[0], apart), float("nan"), dtype=values.dtype)
-    mine = wide[:, : shape[1] * shape[2]].unflatten(1, shape[1:])
+    mine = wide[:, : shape[1] * shape[2]].view(shape)
     mine.copy_(values)
     return mine
 
@@ -87,7 +87,8 @@ def _slots(
 def _pool(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, layout: str) -> torch.Tensor:
     """Return a pool as [pages, page, heads, width] of NaN and large garbage; "hnd" keeps a head's slots together."""
     pages, page, heads, width = shape
-    garbage = rng.choice(np.float32([np.nan, _GARBAGE if dtype != "f8e4m3fn" else 448.0]), (pages, 1, 1, 1))
+    large = 448.0 if dtype == "f8e4m3fn" else _GARBAGE
+    garbage = rng.choice(np.array([np.nan, large], dtype=np.float32), (pages, 1, 1, 1))
     lies = (pages, heads, page, width) if layout == "hnd" else shape
     pool = torch.from_numpy(np.broadcast_to(garbage, lies).copy()).to(TORCH_DTYPES[dtype])
     return pool.transpose(1, 2) if layout == "hnd" else pool

@@ -38,7 +38,10 @@ def library_ways(values: Mapping[str, Value]) -> tuple[LibraryWay, ...]:
 
 def _paired(x: torch.Tensor, is_neox: bool) -> torch.Tensor:
     """Return `x` as [..., pairs, 2]."""
-    return x.unflatten(-1, (2, -1)).transpose(-1, -2) if is_neox else x.unflatten(-1, (-1, 2))
+    pairs = x.shape[-1] // 2
+    if is_neox:
+        return x.view(*x.shape[:-1], 2, pairs).transpose(-1, -2)
+    return x.view(*x.shape[:-1], pairs, 2)
 
 
 def _by_parts(is_neox: bool) -> Turn:

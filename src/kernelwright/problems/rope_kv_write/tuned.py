@@ -59,10 +59,10 @@ def rope_token(
             whole = (head < kv_heads) & (column < width)
             if 2 * pairs < width:
                 passed = whole & (column >= 2 * pairs)
-                x = tl.load(row + column, mask=passed, other=0.0).to(tl.float32)
-                tl.store(k_cache + place + column, as_cached(x, k_scale, FP8).to(kind), mask=passed)
-            x = tl.load(v + token * stride_v + head * width + column, mask=whole, other=0.0).to(tl.float32)
-            tl.store(v_cache + place + column, as_cached(x, v_scale, FP8).to(kind), mask=whole)
+                rest = tl.load(row + column, mask=passed, other=0.0).to(tl.float32)
+                tl.store(k_cache + place + column, as_cached(rest, k_scale, FP8).to(kind), mask=passed)
+            values = tl.load(v + token * stride_v + head * width + column, mask=whole, other=0.0).to(tl.float32)
+            tl.store(v_cache + place + column, as_cached(values, v_scale, FP8).to(kind), mask=whole)
 
 
 @triton.autotune(CONFIGS, key=["tokens", "q_heads", "kv_heads", "width", "pairs"])

@@ -29,7 +29,7 @@ def library_ways(values: Mapping[str, Value]) -> tuple[LibraryWay, ...]:
 
     def in_blocks() -> torch.Tensor:
         rows = max(1, (1 << 18) // max(width, 1))
-        for part, codes, scale in zip(x.split(rows), q.split(rows), scales.split(rows), strict=True):
+        for part, codes, scale in zip(*(torch.split(whole, rows) for whole in (x, q, scales)), strict=True):
             y = functional.silu(part[:, :width].float(), inplace=True).mul_(part[:, width:])
             quantise(y, codes, scale)
         return q
@@ -49,7 +49,7 @@ def _quantiser(values: Mapping[str, Value]) -> Callable[[torch.Tensor, torch.Ten
     def quantise(y: torch.Tensor, q: torch.Tensor, scales: torch.Tensor) -> None:
         width = y.shape[1]
         whole = y if width % GROUP == 0 else functional.pad(y, (0, -width % GROUP))
-        groups = whole.unflatten(1, (-1, GROUP))
+        groups = whole.view(*scales.shape, GROUP)
         amax = torch.linalg.vector_norm(groups, torch.inf, dim=2).clamp_(eps, most)
         scales.copy_(amax.div_(_LARGEST))
         groups.div_(scales[:, :, None]).clamp_(-_LARGEST, _LARGEST)

@@ -30,4 +30,4 @@ def oracle(inputs: Mapping[str, Value]) -> Answers:
 
 def _grouped(y: torch.Tensor) -> torch.Tensor:
     """Return `y` as [tokens, groups, 128]; the last group is filled up with zeros."""
-    return functional.pad(y, (0, -y.shape[1] % GROUP)).unflatten(1, (-1, GROUP))
+    return functional.pad(y, (0, -y.shape[1] % GROUP)).view(len(y), -(-y.shape[1] // GROUP), GROUP)
