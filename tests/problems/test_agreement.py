@@ -3,8 +3,11 @@
 import pytest
 import torch
 
-from kernelwright.problems.agreement import OutputError, check_output
+from kernelwright.core.problem import Workload
+from kernelwright.problems.agreement import OutputError, check_output, check_outputs
+from kernelwright.problems.contract import Inputs
 from kernelwright.problems.folder import OutputRule
+from kernelwright.problems.storage import tensor_bytes
 
 ROWS = OutputRule(("token", "column"))
 HEADS = OutputRule(("token", "head", "column"), group=("head",))
@@ -93,3 +96,44 @@ def test_rows_of_zeros_may_carry_rounding_only() -> None:
     assert _checked(ROWS, got, expected).wrong is None
     got[3] = 0.1
     assert _checked(ROWS, got, expected).wrong is not None
+
+
+def test_a_relative_gate_holds_for_the_smallest_element_too() -> None:
+    rule = OutputRule(("token", "group"), kind="relative", gate=1e-5)
+    expected = _normal(8, 8)
+    expected[2, 3] = 1e-15
+    expected[4, 4] = 0.0
+    assert _checked(rule, expected.float(), expected).wrong is None
+    got = expected.clone()
+    got[2, 3] *= 1.001
+    error = _checked(rule, got, expected)
+    assert error.wrong is not None and error.wrong.place == (("token", 2), ("group", 3))
+    got = expected.clone()
+    got[4, 4] = 1e-30
+    assert _checked(rule, got, expected).wrong is not None
+
+
+def test_the_share_of_different_codes_counts_what_is_written_only() -> None:
+    rule = OutputRule(("slot", "column"), kind="codes", most_different=0.3, role="inout")
+    before = torch.ones(100, 4).to(torch.float8_e4m3fn)
+    expected = torch.full((100, 4), float("nan"), dtype=torch.float64)
+    expected[7] = 2.0
+    got = before.clone()
+    got[7] = torch.tensor([2.0, 2.0, 2.0, 2.25]).to(torch.float8_e4m3fn)
+    assert _checked(rule, got, expected, before).wrong is None
+    got[7] = torch.tensor([2.0, 2.0, 2.25, 2.25]).to(torch.float8_e4m3fn)
+    assert _checked(rule, got, expected, before).wrong is not None
+
+
+def test_memory_between_rows_must_stay_as_it_was() -> None:
+    base = _normal(6, 10).bfloat16()
+    inputs = Inputs(Workload("w", "r", False), {"q": base[:, :4]}, (), (), ("q",))
+    rules = {"q": OutputRule(("token", "column"), role="inout")}
+    got = _normal(6, 10, seed=1).bfloat16()
+    got[:, 4:] = base[:, 4:]
+    expected = {"q": got[:, :4].double()}
+    report = check_outputs({"q": bytes(tensor_bytes(got[:, :4]))}, inputs, expected, rules, None)
+    assert report.passed, report.reason
+    got[3, 7] += 1
+    report = check_outputs({"q": bytes(tensor_bytes(got[:, :4]))}, inputs, expected, rules, None)
+    assert not report.passed and "memory between its rows" in report.reason

@@ -1,6 +1,6 @@
 """What is asked: problems, their workloads and suites."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,6 +47,11 @@ class TensorShape:
     strides: tuple[int, ...]
     values: tuple[int, ...] | None = None
 
+    @property
+    def span(self) -> int:
+        """Return how many elements its memory holds: more than the tensor has where rows lie apart."""
+        return span(self.shape, self.strides)
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -70,3 +75,10 @@ class Brief:
     entry: str
     reference: str
     workloads: tuple[Workload, ...]
+
+
+def span(shape: Sequence[int], strides: Sequence[int]) -> int:
+    """Return how many elements lie from the first to the last element of a tensor, both included."""
+    if 0 in shape:
+        return 0
+    return 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))

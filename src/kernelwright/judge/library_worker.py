@@ -15,6 +15,7 @@ from kernelwright.core.errors import HarnessError
 from kernelwright.core.problem import Workload
 from kernelwright.problems import load_problem
 from kernelwright.problems.contract import Inputs, LibraryWay, LoadedProblem
+from kernelwright.problems.storage import copied
 
 _ROUNDS = 3
 
@@ -54,7 +55,7 @@ class Caller:
 
 def _clone(inputs: Inputs) -> Inputs:
     values = {
-        name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in inputs.values.items()
+        name: copied(value) if isinstance(value, torch.Tensor) else value for name, value in inputs.values.items()
     }
     return replace(inputs, values=values)
 

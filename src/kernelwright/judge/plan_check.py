@@ -96,7 +96,7 @@ def _size_findings(plan: LaunchPlan, argument_bytes: int) -> Iterator[Finding]:
 
 def _size_bytes(argument: Argument) -> int:
     assert argument.tensor is not None
-    return math.prod(argument.tensor.shape) * ELEMENT_BYTES[argument.tensor.dtype]
+    return argument.tensor.span * ELEMENT_BYTES[argument.tensor.dtype]
 
 
 def _buffer_findings(buffer: Buffer, sizes: Mapping[str, tuple[str, int]]) -> Iterator[Finding]:

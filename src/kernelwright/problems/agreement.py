@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from kernelwright.problems.contract import Answers, ErrorReport, Inputs, WrongPlace, tensor_of_bytes
+from kernelwright.problems.contract import Answers, ErrorReport, Inputs, WrongPlace
 from kernelwright.problems.folder import OutputRule
+from kernelwright.problems.storage import has_gaps, stored, tensor_of_bytes
 
 # With the reference's own error known, a candidate may be this many times as far off, plus a floor.
 BASELINE_FACTOR = 4.0
@@ -52,8 +53,11 @@ def check_outputs(
         if expected[name].shape != like.shape:
             raise ValueError(f"the oracle's '{name}' must have shape {tuple(like.shape)}, got {expected[name].shape}")
         known = None if baseline is None else baseline.by_output.get(name)
-        found[name] = check_output(name, got, expected[name], like if rule.role == "inout" else None, rule, known)
-    failed = next((error for error in found.values() if error.wrong is not None or error.reason), None)
+        before = like if rule.role == "inout" else None
+        found[name] = check_output(name, got, expected[name], before, rule, known)
+        if before is not None and has_gaps(before) and got.stride() == before.stride():
+            found[name] = _with_gaps_checked(name, found[name], got, before)
+    failed = next((error for error in found.values() if error.reason), None)
     shown = failed or max(found.values(), key=lambda error: error.badness)
     reason = "" if failed is None else failed.reason
     by_output = {name: error.rel_l2 for name, error in found.items()}
@@ -84,8 +88,10 @@ def check_output(
             reason = _must(f"keep what nothing is written to: {wrong}", name)
             return OutputError(float("inf"), rule.gate, float("inf"), rule.gate, wrong, reason)
         expected = torch.where(kept, 0.0, expected)
-    if rule.kind == "values":
-        values = got.double() if kept is None else torch.where(kept, 0.0, got.double())
+    values = got.double() if kept is None else torch.where(kept, 0.0, got.double())
+    if rule.kind == "relative":
+        return _check_relative(name, values, expected, rule)
+    if rule.kind == "values" and got.element_size() > 1:
         return _check_values(name, values, expected, rule, baseline_error)
     return _check_codes(name, got, expected, kept, rule)
 
@@ -111,21 +117,47 @@ def _check_values(
     return OutputError(rel_l2, gate, row_error, row_gate, wrong, _must(f"agree with float64: {figures}; {wrong}", name))
 
 
+def _check_relative(name: str, got: torch.Tensor, expected: torch.Tensor, rule: OutputRule) -> OutputError:
+    """Return the largest error of any element in units of the element itself; what is zero must be zero."""
+    error = torch.where(got.isfinite(), (got - expected).abs(), torch.inf)
+    parts = torch.where(error == 0, 0.0, error / expected.abs())
+    most = float(parts.max()) if parts.numel() else 0.0
+    if most <= rule.gate:
+        return OutputError(most, rule.gate, most, rule.gate, None)
+    wrong = _place(name, parts > rule.gate, expected, got, rule.axes)
+    figures = f"relative error {most:.1e} of an element (gate {rule.gate:.1e})"
+    return OutputError(most, rule.gate, most, rule.gate, wrong, _must(f"agree with float64: {figures}; {wrong}", name))
+
+
+def _with_gaps_checked(name: str, found: OutputError, got: torch.Tensor, before: torch.Tensor) -> OutputError:
+    """Return `found`, or what is wrong when memory between the rows of an output has changed."""
+    memories = []
+    for tensor in (got, before):
+        memory = _codes(stored(tensor).clone())
+        memory.as_strided(tensor.shape, tensor.stride()).zero_()
+        memories.append(memory)
+    if found.wrong is not None or found.reason or bool((memories[0] == memories[1]).all()):
+        return found
+    reason = _must("be written where its elements are: memory between its rows has changed", name)
+    return OutputError(float("inf"), found.gate, float("inf"), found.row_gate, None, reason)
+
+
 def _check_codes(
     name: str, got: torch.Tensor, expected: torch.Tensor, kept: torch.Tensor | None, rule: OutputRule
 ) -> OutputError:
     """Return the share of elements with another code than the oracle's, and whether one is further off than allowed."""
     steps = (_ordered(got) - _ordered(expected.to(got.dtype))).abs()
     steps = torch.where(got.double().isfinite(), steps, torch.iinfo(torch.int64).max)
+    count = steps.numel()
     if kept is not None:
         steps = torch.where(kept, 0, steps)
-    most = rule.most_different if rule.kind == "codes" else 0.0
-    count = max(steps.numel(), 1)
-    share, far = float((steps > 0).sum()) / count, bool((steps > 1).any())
+        count = int((~kept).sum())
+    most = 0.0 if rule.kind == "exact" else rule.most_different
+    share, far = float((steps > 0).sum()) / max(count, 1), bool((steps > 1).any())
     furthest = float(steps.max()) if steps.numel() else 0.0
     if share <= most and (not far or rule.kind == "exact"):
         return OutputError(share, most, furthest, 1.0, None)
-    wrong = _place(name, steps > (1 if far and rule.kind == "codes" else 0), expected, got.double(), rule.axes)
+    wrong = _place(name, steps > (1 if far and rule.kind != "exact" else 0), expected, got.double(), rule.axes)
     figures = f"{share:.1%} of its elements differ (gate {most:.1%})"
     return OutputError(share, most, furthest, 1.0, wrong, _must(f"be the rounded answer: {figures}; {wrong}", name))
 

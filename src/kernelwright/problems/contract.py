@@ -12,6 +12,7 @@ import torch
 
 from kernelwright.core.problem import Argument, ArgumentRole, Brief, Suite, TensorShape, Workload
 from kernelwright.core.work import Bound, Peaks, Work
+from kernelwright.problems.storage import tensor_bytes
 
 Value = torch.Tensor | int | float | bool | None
 # Answers in float64 by output.
@@ -58,7 +59,7 @@ class Inputs:
         return tuple(self._argument(name, value) for name, value in self.values.items())
 
     def arrays(self) -> dict[str, memoryview]:
-        """Return the bytes of every tensor argument without copying, outputs included."""
+        """Return the memory of every tensor argument without copying, outputs included."""
         return {name: tensor_bytes(v) for name, v in self.values.items() if isinstance(v, torch.Tensor)}
 
     def _argument(self, name: str, value: Value) -> Argument:
@@ -214,23 +215,6 @@ class LoadedProblem(Protocol):
 
     def bound(self, workload: Workload, suite: str, peaks: Peaks) -> Bound:
         """Return what limits the workload on a chip, by the rule fixed with the suite."""
-
-
-def tensor_bytes(tensor: torch.Tensor) -> memoryview:
-    """Return the memory of a contiguous CPU tensor as bytes, not copied."""
-    if not tensor.is_contiguous():
-        raise ValueError(f"tensor must be contiguous, strides are {tuple(tensor.stride())}")
-    octets = tensor.reshape(-1).view(torch.uint8).numpy()
-    return octets.data.cast("B") if octets.size else memoryview(b"")
-
-
-def tensor_of_bytes(data: bytes, like: torch.Tensor) -> torch.Tensor:
-    """Return `data` as a tensor of the dtype and shape of `like`; raises ValueError on another size."""
-    if len(data) != like.numel() * like.element_size():
-        raise ValueError(f"output must hold {like.numel() * like.element_size()} bytes, got {len(data)}")
-    if not data:
-        return torch.empty_like(like)
-    return torch.frombuffer(bytearray(data), dtype=torch.uint8).view(like.dtype).reshape(like.shape)
 
 
 def tensor(values: Mapping[str, Value], name: str) -> torch.Tensor:

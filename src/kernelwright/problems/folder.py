@@ -17,13 +17,15 @@ class OutputRule:
 
     `axes` name its dimensions, `group` those of them that get a relative L2 error of their own. `kind` is "values":
     relative L2 at most `gate`, and no element of a row further off than `row_factor` times that, in units of the
-    row's root mean square; "codes", for quantised types: at most one step of the type, and at most the share
-    `most_different` of elements different at all; "exact": equal. `role` inout is an output that has contents before
+    row's root mean square; "relative": no element further off than `gate` times itself; "codes", for quantised types,
+    where the oracle's answer is a number of the type: at most one step of the type, and at most the share
+    `most_different` of elements different at all; "exact": equal. Eight-bit outputs of kind "values" are compared as
+    codes. `role` inout is an output that has contents before the call, and keeps them where the oracle says NaN.
     """
 
     axes: tuple[str, ...]
     group: tuple[str, ...] = ()
-    kind: Literal["values", "codes", "exact"] = "values"
+    kind: Literal["values", "relative", "codes", "exact"] = "values"
     gate: float = 1e-2
     row_factor: float = 8.0
     most_different: float = 0.01

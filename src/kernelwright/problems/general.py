@@ -16,9 +16,10 @@ from kernelwright.core.errors import KernelwrightError, RequestError, UnknownNam
 from kernelwright.core.problem import Brief, Suite, Workload
 from kernelwright.core.work import Bound, Peaks, Work, compute_ns, roofline_ns, stream_ns
 from kernelwright.problems.agreement import check_outputs
-from kernelwright.problems.contract import Answers, ErrorReport, Inputs, LibraryWay, Tuning, Value
+from kernelwright.problems.contract import Answers, ErrorReport, Inputs, LibraryWay, Tuning, Value, tensor
 from kernelwright.problems.folder import load_folder
 from kernelwright.problems.folder_code import format_fault, load_function, load_text
+from kernelwright.problems.storage import has_gaps, unwritten
 from kernelwright.problems.suite_file import latency_limit_ns, read_table, suite_of
 
 SUITE_ORDER = ("smoke", "cpu", "full")
@@ -101,7 +102,9 @@ class GeneralProblem:
         updated = tuple(name for name, rule in self._folder.outputs.items() if rule.role == "inout")
         self._require_tensors(values, (*outputs, *updated, *self._folder.plan_inputs))
         for name in outputs:
-            values[name] = _unwritten(values[name])
+            if has_gaps(tensor(values, name)):
+                raise RequestError(f"output {name} of make_inputs must have no memory between its rows, or be inout")
+            values[name] = unwritten(tensor(values, name))
         return Inputs(workload, values, outputs, self._folder.plan_inputs, updated)
 
     def oracle(self, inputs: Inputs) -> Answers:
@@ -164,11 +167,3 @@ class GeneralProblem:
                 f"make_inputs of {self.name} must return the tensor {', '.join(wrong)}, which problem.toml names; "
                 f"it returns {', '.join(values)}"
             )
-
-
-def _unwritten(value: Value) -> Value:
-    """Return a tensor like `value` in which nothing has been written yet: NaN, or -1 where the type has none."""
-    assert isinstance(value, torch.Tensor)
-    empty = torch.empty_like(value)
-    empty.view(torch.uint8).fill_(0xFF) if empty.numel() else None
-    return empty

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import torch
 
-from kernelwright.problems.contract import ErrorReport, Inputs, WrongPlace, tensor_of_bytes
+from kernelwright.problems.contract import ErrorReport, Inputs, WrongPlace
+from kernelwright.problems.storage import tensor_of_bytes
 
 OUTPUT = "o_extend"
 GATES = {"bf16": 1e-2, "f16": 1e-2, "f8e4m3fn": 5e-2}

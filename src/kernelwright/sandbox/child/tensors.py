@@ -1,13 +1,12 @@
 """Tensors without contents: shape, strides, type and a made-up address, nothing to compute with."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.plan import BufferRole
-from kernelwright.core.problem import Argument, TensorShape
+from kernelwright.core.problem import Argument, TensorShape, span
 from kernelwright.sandbox.child.buffers import AddressSpace, Block
 
 TORCH_TYPES = {
@@ -80,12 +79,12 @@ class TensorMaker:
         else:
             shadow = torch.empty_strided(shape.shape, shape.strides, dtype=dtype)
             shadow.copy_(torch.tensor(shape.values, dtype=dtype).reshape(shape.shape))
-        size_bytes = _span(shape.shape, shape.strides) * shadow.element_size()
+        size_bytes = shape.span * shadow.element_size()
         return self._place(shadow, argument.name, role, size_bytes, is_plan_input=shape.values is not None)
 
     def scratch(self, shadow: torch.Tensor, fill: float | None) -> HostTensor:
         """Return a fresh allocation with the geometry of the meta tensor `shadow`."""
-        size_bytes = _span(shadow.shape, shadow.stride()) * shadow.element_size()
+        size_bytes = span(shadow.shape, shadow.stride()) * shadow.element_size()
         return self._place(shadow, "", "scratch", size_bytes, fill=fill)
 
     def constant(self, shadow: torch.Tensor) -> HostTensor:
@@ -106,12 +105,5 @@ class TensorMaker:
 
 def is_inside(tensor: torch.Tensor, block: Block) -> bool:
     """Return whether every element of the geometry `tensor` lies in `block`."""
-    last = tensor.storage_offset() + _span(tensor.shape, tensor.stride())
+    last = tensor.storage_offset() + span(tensor.shape, tensor.stride())
     return last * tensor.element_size() <= block.size_bytes
-
-
-def _span(shape: Sequence[int], strides: Sequence[int]) -> int:
-    """Return how many elements lie from the first to the last element, both included."""
-    if 0 in shape:
-        return 0
-    return 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))

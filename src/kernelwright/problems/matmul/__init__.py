@@ -1,0 +1,1 @@
+"""Matrix product: a folder that `problems.general` reads."""

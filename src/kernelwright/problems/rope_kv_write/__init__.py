@@ -1,0 +1,1 @@
+"""Rotary embedding and cache write: a folder that `problems.general` reads."""
