@@ -141,7 +141,7 @@ def _by_group(error: torch.Tensor, expected: torch.Tensor, rule: OutputRule) -> 
 
 
 def _row_scales(expected: torch.Tensor, rule: OutputRule) -> torch.Tensor:
-    """Return what errors of each row are measured in: its root mean square, with a floor for rows of hardly anything."""
+    """Return what errors of each row are measured in: its root mean square, with a floor for small rows."""
     squares = expected.square()
     joined = [index for index, axis in enumerate(rule.axes) if axis not in rule.group]
     groups = squares.mean(dim=joined, keepdim=True).sqrt() if joined else squares.sqrt()

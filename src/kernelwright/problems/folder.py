@@ -17,7 +17,7 @@ class OutputRule:
 
     `axes` name its dimensions, `group` those of them that get a relative L2 error of their own. `kind` is "values":
     relative L2 at most `gate`, and no element of a row further off than `row_factor` times that, in units of the
-    row's root mean square, or of `row_floor` times its group's where that is more; "codes", for quantised types: at most one step of the type, and at most the share
+    row's root mean square; "codes", for quantised types: at most one step of the type, and at most the share
     `most_different` of elements different at all; "exact": equal. `role` inout is an output that has contents before
     """
 
@@ -26,6 +26,8 @@ class OutputRule:
     kind: Literal["values", "codes", "exact"] = "values"
     gate: float = 1e-2
     row_factor: float = 8.0
+    # Rows smaller than this share of their group are measured against it: where answers are what is left of numbers
+    # that cancel, honest rounding is as large in small rows as in others.
     row_floor: float = 1e-3
     most_different: float = 0.01
     role: Literal["output", "inout"] = "output"

@@ -43,9 +43,7 @@ def blocks_of(values: Mapping[str, Value]) -> Iterator[Block]:
                 yield _block(values, rows, (first - q0 + (k1 - k0) - (q1 - q0), k0, k1), (head, head // group))
 
 
-def _block(
-    values: Mapping[str, Value], rows: slice, place: tuple[int, int, int], heads: tuple[int, int]
-) -> Block:
+def _block(values: Mapping[str, Value], rows: slice, place: tuple[int, int, int], heads: tuple[int, int]) -> Block:
     position, k0, k1 = place
     count = rows.stop - rows.start
     causal, window = bool(values["causal"]), int(number(values, "window_size"))

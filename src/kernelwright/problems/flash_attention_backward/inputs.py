@@ -65,7 +65,7 @@ def _starts(lengths: Sequence[int]) -> torch.Tensor:
 
 
 def _scaled(shape: Shape, q: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Return `q` scaled so that query heads that share key/value head h have logits of spread SPREADS[(h + draw) % 4]."""
+    """Return `q` scaled so that query heads of key/value head h have logits of spread SPREADS[(h + draw) % 4]."""
     turns = torch.arange(shape.q_heads) // shape.group + int(rng.integers(len(SPREADS)))
     unit = 1.0 / (VALUE_RMS**2 * shape.width**0.5 * shape.sm_scale)
     scaled: torch.Tensor = q.float() * (torch.tensor(SPREADS)[turns % len(SPREADS)] * unit)[None, :, None]
@@ -88,7 +88,7 @@ def _plant_needles(shape: Shape, q: torch.Tensor, k: torch.Tensor, rng: np.rando
         position = min(max(position, 0), shape.key_lens[sequence] - 1)
         above = 0.0 if position in seen else _HIDDEN_BY
         key = k[k_starts[sequence] + position, head // shape.group].float()
-        # The logits of other keys, then of spread c * width^1/2 for c * key, add c^2 * width / 2 to their sum's logarithm.
+        # Other logits then have a spread of less than one, which adds a little to the logarithm of their sum.
         wanted = log(len(seen)) + above + 0.3
         aimed = key * (wanted / (shape.sm_scale * key.square().sum()))
         q[q_starts[sequence] + row, head] = aimed.to(q.dtype)

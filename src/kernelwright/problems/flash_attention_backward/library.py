@@ -46,7 +46,9 @@ class _Sequence:
         """Write gradients; dk and dv may still be by query head."""
         self.into[0].copy_(dq)
         for target, given in zip(self.into[1:], (dk, dv), strict=True):
-            by_kv_head = given.unflatten(1, (target.shape[1], -1)).sum(2) if given.shape != target.shape else given
+            by_kv_head = (
+                given.reshape(1, target.shape[1], -1, *given.shape[2:]).sum(2) if given.shape != target.shape else given
+            )
             target.copy_(by_kv_head)
 
 
@@ -71,7 +73,9 @@ def _sequences(values: Mapping[str, Value]) -> Iterator[_Sequence]:
     for (q0, q1), (k0, k1) in zip(pairwise(starts[0]), pairwise(starts[1]), strict=True):
         if q0 == q1:
             continue
-        at = {name: slice(q0, q1) for name in ("q", "o", "do", "dq")} | {n: slice(k0, k1) for n in ("k", "v", "dk", "dv")}
+        at = {name: slice(q0, q1) for name in ("q", "o", "do", "dq")} | {
+            n: slice(k0, k1) for n in ("k", "v", "dk", "dv")
+        }
         views = {name: tensor(values, name)[where].transpose(0, 1)[None] for name, where in at.items()}
         yield _Sequence(
             *(views[name] for name in ("q", "k", "v", "o", "do")),
@@ -121,21 +125,15 @@ def _mixed(one: _Sequence) -> None:
 
 def _by_formula(one: _Sequence, rounded: torch.dtype) -> None:
     """Write gradients by the formula; products of weights and of dS take both in type `rounded`."""
-    q, do = (_stacked(x, one.k.shape[1]) for x in (one.q, one.do))
+    kv_heads, rows, width = one.k.shape[1], one.q.shape[2], one.q.shape[3]
+    q, do, o = (x.reshape(kv_heads, one.group * rows, width) for x in (one.q, one.do, one.o))
     k, v = one.k[0].float(), one.v[0].float()
-    logits = (q.float() @ k.transpose(1, 2)).unflatten(1, (one.group, -1)) * one.scale
-    weights = torch.exp(logits - one.lse[0].unflatten(0, (-1, one.group))[..., None])
+    weights = torch.exp((q.float() @ k.transpose(1, 2)) * one.scale - one.lse.reshape(kv_heads, -1)[..., None])
     if one.hidden is not None:
-        weights.masked_fill_(one.hidden, 0.0)
-    delta = (one.o.float() * one.do.float()).sum(-1)[0].unflatten(0, (-1, one.group))[..., None]
-    ds = weights * ((do.float() @ v.transpose(1, 2)).unflatten(1, (one.group, -1)) - delta)
-    weights, ds = (x.flatten(1, 2).to(rounded) for x in (weights, ds))
-    dq = (ds @ one.k[0].to(rounded)).unflatten(1, (one.group, -1)).flatten(0, 1)[None]
-    dk = ds.transpose(1, 2) @ q.to(rounded)
-    dv = weights.transpose(1, 2) @ do.to(rounded)
+        weights.masked_fill_(one.hidden.repeat(one.group, 1), 0.0)
+    delta = (o.float() * do.float()).sum(-1, keepdim=True)
+    ds = weights * (do.float() @ v.transpose(1, 2) - delta)
+    weights, ds = weights.to(rounded), ds.to(rounded)
+    dq = (ds @ one.k[0].to(rounded)).view(1, -1, rows, width)
+    dk, dv = ds.transpose(1, 2) @ q.to(rounded), weights.transpose(1, 2) @ do.to(rounded)
     one.write(dq * one.scale, dk[None] * one.scale, dv[None])
-
-
-def _stacked(x: torch.Tensor, kv_heads: int) -> torch.Tensor:
-    """Return [Hkv, G * M, D] from [1, Hq, M, D]."""
-    return x[0].unflatten(0, (kv_heads, -1)).flatten(1, 2)

@@ -11,8 +11,8 @@ from kernelwright.problems.flash_attention_backward.exact import blocks_of
 def oracle(inputs: Mapping[str, Value]) -> Answers:
     """Return `dq`, `dk` and `dv`, float64.
 
-    With P the softmax of S = scale * Q K^T: dV = P^T dO; dP = dO V^T; dS = P * (dP - rowsum(P * dP)); dQ = scale * dS K;
-    dK = scale * dS^T Q; dK and dV are summed over the query heads that share a key/value head.
+    With P the softmax of S = scale * Q K^T: dV = P^T dO; dP = dO V^T; dS = P * (dP - rowsum(P * dP));
+    dQ = scale * dS K; dK = scale * dS^T Q; dK and dV are summed over the query heads that share a key/value head.
     """
     q, k, v, do = (tensor(inputs, name) for name in ("q", "k", "v", "do"))
     scale = number(inputs, "sm_scale")

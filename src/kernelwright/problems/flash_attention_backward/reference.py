@@ -1,7 +1,7 @@
 """The backward pass of flash attention: the reference.
 
-Three kernels: rowsum(o * dO); dK and dV, one program per tile of keys, which goes over all queries that see them, of every query
-head that shares them; dQ, one program per tile of queries. Weights are made again from the log-sum-exp in both.
+Three kernels: rowsum(o * dO); dK and dV, one program per tile of keys, which goes over all queries that see them, of
+every query head that shares them; dQ, one program per tile of queries. Weights are made again from the log-sum-exp in both.
 """
 
 # Triton functions take what the language takes.
@@ -14,13 +14,17 @@ import triton.language as tl
 
 
 @triton.jit
-def delta_kernel(o, do, delta, tokens, HEADS: tl.constexpr, D: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK: tl.constexpr):
+def delta_kernel(
+    o, do, delta, tokens, HEADS: tl.constexpr, D: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK: tl.constexpr
+):
     token = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     head = tl.program_id(1)
     column = tl.arange(0, BLOCK_D)
     at = (token.to(tl.int64) * HEADS + head)[:, None] * D + column[None, :]
     mask = (token < tokens)[:, None] & (column < D)[None, :]
-    products = tl.load(o + at, mask=mask, other=0.0).to(tl.float32) * tl.load(do + at, mask=mask, other=0.0).to(tl.float32)
+    products = tl.load(o + at, mask=mask, other=0.0).to(tl.float32) * tl.load(do + at, mask=mask, other=0.0).to(
+        tl.float32
+    )
     tl.store(delta + head * tokens + token, tl.sum(products, 1), mask=token < tokens)
 
 
@@ -134,7 +138,8 @@ def dq_kernel(
 
 
 def flash_attention_backward(
-    do, q, k, v, o, lse, dq, dk, dv, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, sm_scale, causal, window_size
+    do, q, k, v, o, lse, dq, dk, dv, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, sm_scale, causal,
+    window_size,
 ):  # fmt: skip
     """Write the gradients of attention over packed sequences into `dq`, `dk` and `dv`."""
     tokens, heads, width = q.shape

@@ -15,13 +15,17 @@ def configs(tiles):
 
 
 @triton.jit
-def delta_kernel(o, do, delta, tokens, HEADS: tl.constexpr, D: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK: tl.constexpr):
+def delta_kernel(
+    o, do, delta, tokens, HEADS: tl.constexpr, D: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK: tl.constexpr
+):
     token = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     head = tl.program_id(1)
     column = tl.arange(0, BLOCK_D)
     at = (token.to(tl.int64) * HEADS + head)[:, None] * D + column[None, :]
     mask = (token < tokens)[:, None] & (column < D)[None, :]
-    products = tl.load(o + at, mask=mask, other=0.0).to(tl.float32) * tl.load(do + at, mask=mask, other=0.0).to(tl.float32)
+    products = tl.load(o + at, mask=mask, other=0.0).to(tl.float32) * tl.load(do + at, mask=mask, other=0.0).to(
+        tl.float32
+    )
     tl.store(delta + head * tokens + token, tl.sum(products, 1), mask=token < tokens)
 
 
@@ -42,7 +46,7 @@ def dkdv_rows(
     STRIDE: tl.constexpr, CAUSAL: tl.constexpr, WINDOW: tl.constexpr, MASKED: tl.constexpr,
     D: tl.constexpr, BLOCK_D: tl.constexpr, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr,
 ):  # fmt: skip
-    """Return dk and dv of a tile of keys with what rows `low` to `high` of one head add; pointers are at its first row."""
+    """Return dk and dv of a tile of keys with what rows `low` to `high` of one head add; pointers are at row 0."""
     column = tl.arange(0, BLOCK_D)
     key = start_n + tl.arange(0, BLOCK_N)
     for start_m in range(low, high, BLOCK_M):
@@ -194,15 +198,25 @@ def dq_kernel(
 
 
 def flash_attention_backward(
-    do, q, k, v, o, lse, dq, dk, dv, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, sm_scale, causal, window_size
+    do, q, k, v, o, lse, dq, dk, dv, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, sm_scale, causal,
+    window_size,
 ):  # fmt: skip
     """Write the gradients of attention over packed sequences into `dq`, `dk` and `dv`."""
     tokens, heads, width = q.shape
     kv_heads, sequences = k.shape[1], cu_seqlens_q.shape[0] - 1
     block_d = max(triton.next_power_of_2(width), 16)
-    sizes = {"HEADS": heads, "KV_HEADS": kv_heads, "CAUSAL": causal, "WINDOW": window_size, "D": width, "BLOCK_D": block_d}
+    sizes = {
+        "HEADS": heads,
+        "KV_HEADS": kv_heads,
+        "CAUSAL": causal,
+        "WINDOW": window_size,
+        "D": width,
+        "BLOCK_D": block_d,
+    }
     delta = torch.empty((heads, tokens), dtype=torch.float32, device=q.device)
-    delta_kernel[(triton.cdiv(tokens, 64), heads)](o, do, delta, tokens, HEADS=heads, D=width, BLOCK_D=block_d, BLOCK=64)
+    delta_kernel[(triton.cdiv(tokens, 64), heads)](
+        o, do, delta, tokens, HEADS=heads, D=width, BLOCK_D=block_d, BLOCK=64
+    )
     dkdv_kernel[lambda config: (triton.cdiv(max_seqlen_k, config["BLOCK_N"]), kv_heads, sequences)](
         q, k, v, do, lse, delta, dk, dv, cu_seqlens_q, cu_seqlens_k, sm_scale, tokens, **sizes
     )

@@ -11,8 +11,8 @@ from kernelwright.problems.flash_attention_backward.shape import Shape, parse_sh
 def work(params: Mapping[str, Any]) -> Work:
     """Return flops of the five products over visible pairs, compulsory traffic, one exponential a pair.
 
-    q, k, v, o, dO and the log-sum-exp are read once, dq, dk and dv written once. Kernels that make the weights twice, once
-    for dQ and once for dK and dV, do seven products; the two more are not counted.
+    q, k, v, o, dO and the log-sum-exp are read once, dq, dk and dv written once. Kernels that make the weights
+    twice, once for dQ and once for dK and dV, do seven products; the two more are not counted.
     """
     shape = parse_shape(params)
     pairs = shape.q_heads * sum(_pairs(shape, sequence) for sequence in range(len(shape.lens)))

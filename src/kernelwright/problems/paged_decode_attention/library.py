@@ -102,7 +102,7 @@ def _sdpa(call: _Call, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, seen: 
 
 def _weights(call: _Call, q: torch.Tensor, k: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
     """Return softmax weights, fp32 [B, Hkv, G, N]."""
-    grouped = q.float().unflatten(1, (k.shape[1], -1)).flatten(3, 4)
+    grouped = q.float().view(q.shape[0], k.shape[1], -1, q.shape[3])
     logits = (grouped @ k.float().transpose(2, 3)) * call.scale
     cap, sinks = number(call.values, "logit_cap"), call.values["sinks"]
     if cap:

@@ -5,7 +5,7 @@ with an online softmax in fp32. Pages are looked up token by token.
 """
 
 # Triton functions take what the language takes.
-# ruff: noqa: D103, PLR0915
+# ruff: noqa: D103
 # mypy: ignore-errors
 
 import triton

@@ -1,7 +1,8 @@
 """Paged decode attention with long contexts split over programs, autotuned.
 
-Every program takes one part of a request's context and leaves a partial answer with its maximum and denominator; a second
-kernel merges them. Requests that fit one part are written at once. Programs are planned from the lengths, longest first.
+Every program takes one part of a request's context and leaves a partial answer with its maximum and denominator; a
+second kernel merges them. Requests that fit one part are written at once. Programs are planned from the lengths,
+longest first.
 """
 
 # Triton functions take what the language takes.
@@ -169,10 +170,10 @@ def split_width(width):
 def plan_parts(lengths, window, programs_per_part):
     """Return the length of a part, programs (request, start, place, alone), merges (request, place, parts), places."""
     firsts = [max(n - 1 - window, 0) if window >= 0 else 0 for n in lengths]
-    total = sum(n - first for n, first in zip(lengths, firsts)) * programs_per_part
+    total = sum(n - first for n, first in zip(lengths, firsts, strict=True)) * programs_per_part
     part = max(triton.cdiv(total, PROGRAMS * PART), 1) * PART
     programs, merges, places = [], [], 0
-    for request, (n, first) in enumerate(zip(lengths, firsts)):
+    for request, (n, first) in enumerate(zip(lengths, firsts, strict=True)):
         starts = list(range(first, n, part)) or [0]
         alone = len(starts) == 1
         for index, start in enumerate(starts):
