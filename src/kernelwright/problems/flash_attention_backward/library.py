@@ -78,7 +78,11 @@ def _sequences(values: Mapping[str, Value]) -> Iterator[_Sequence]:
         }
         views = {name: tensor(values, name)[where].transpose(0, 1)[None] for name, where in at.items()}
         yield _Sequence(
-            *(views[name] for name in ("q", "k", "v", "o", "do")),
+            views["q"],
+            views["k"],
+            views["v"],
+            views["o"],
+            views["do"],
             tensor(values, "lse")[None, :, q0:q1],
             _hidden(q1 - q0, k1 - k0, bool(values["causal"]), int(number(values, "window_size"))),
             number(values, "sm_scale"),

@@ -1,7 +1,7 @@
 """The backward pass of flash attention: the reference.
 
 Three kernels: rowsum(o * dO); dK and dV, one program per tile of keys, which goes over all queries that see them, of
-every query head that shares them; dQ, one program per tile of queries. Weights are made again from the log-sum-exp in both.
+every query head that shares them; dQ, one program per tile of queries. Both make weights again from the log-sum-exp.
 """
 
 # Triton functions take what the language takes.
