@@ -166,6 +166,15 @@ def last_row_skipped(inputs: Inputs) -> Answers:
     return found
 
 
+def one_infinity(inputs: Inputs) -> Answers:
+    found = Flash()(inputs)
+    return {**found, "dv": found["dv"].index_fill(2, torch.tensor([3]), torch.inf)}
+
+
+def _window(more: int) -> Answer:
+    return lambda inputs: Flash()(changed(inputs, window_size=inputs.number("window_size") + more))
+
+
 def dk_and_dv_swapped(inputs: Inputs) -> Answers:
     found = Flash()(inputs)
     return {"dq": found["dq"], "dk": found["dv"], "dv": found["dk"]}
@@ -196,14 +205,14 @@ FAKES: dict[str, tuple[Answer, Applies]] = {
     "causal where all see all": (_with(causal=True), lambda p: not _causal(p)),
     "causal from the upper left": (Flash(upper_left=True), lambda p: _causal(p) and "context" in p),
     "window ignored": (_with(window_size=-1), lambda p: "window" in p),
-    "window one short": (lambda i: Flash()(changed(i, window_size=i.number("window_size") - 1)), lambda p: "window" in p),
-    "window one long": (lambda i: Flash()(changed(i, window_size=i.number("window_size") + 1)), lambda p: "window" in p),
+    "window one short": (_window(-1), lambda p: "window" in p),
+    "window one long": (_window(1), lambda p: "window" in p),
     "tail tile of keys dropped": (Flash(tile=16), _always),
     "last row skipped": (last_row_skipped, _always),
     "dk and dv swapped": (dk_and_dv_swapped, _always),
     "sequences run into each other": (
         one_sequence, lambda p: isinstance(p["lens"], list) and len(p["lens"]) > 1 and "context" not in p),
-    "one infinity": (lambda i: {**Flash()(i), "dv": Flash()(i)["dv"].index_fill(2, torch.tensor([3]), torch.inf)}, _always),
+    "one infinity": (one_infinity, _always),
 }  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def dkdv_rows(
     return dk_tile, dv_tile
 
 
-@triton.autotune(configs([(32, 64), (64, 64), (32, 128), (64, 32)]), key=["D"])
+@triton.autotune(configs([(32, 64), (64, 64), (32, 128)]), key=["D"])
 @triton.jit
 def dkdv_kernel(
     q, k, v, do, lse, delta, dk, dv, cu_seqlens_q, cu_seqlens_k, sm_scale, tokens,
@@ -145,7 +145,7 @@ def dq_keys(
     return dq_tile
 
 
-@triton.autotune(configs([(64, 64), (64, 32), (128, 64), (32, 64)]), key=["D"])
+@triton.autotune(configs([(64, 64), (64, 32), (128, 64)]), key=["D"])
 @triton.jit
 def dq_kernel(
     q, k, v, do, lse, delta, dq, cu_seqlens_q, cu_seqlens_k, sm_scale, tokens,

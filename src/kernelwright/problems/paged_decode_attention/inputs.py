@@ -27,8 +27,10 @@ def make_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str
     table, pages = _page_table(shape, rng)
     pool = {name: _pool(shape, rng, table, pages, width) for name, width in _widths(shape)}
     q = random_values(rng, (len(shape.lens), shape.q_heads, shape.qk_width), shape.dtype)
-    q = _scaled(shape, q, rng)
-    _plant_needles(shape, q, pool["k_cache"], table, rng)
+    turns = torch.arange(shape.q_heads) + torch.arange(len(shape.lens))[:, None] + int(rng.integers(len(SPREADS)))
+    spreads = torch.tensor(SPREADS)[turns % len(SPREADS)]
+    q = _scaled(shape, q, spreads)
+    _plant_needles(shape, q, (pool["k_cache"], table, spreads), rng)
     sinks = random_values(rng, (shape.q_heads,), shape.dtype) + _SINK if shape.sinks else None
     return {
         "q": q,
@@ -84,28 +86,27 @@ def _pool(shape: Shape, rng: np.random.Generator, table: torch.Tensor, pages: in
     return pool
 
 
-def _scaled(shape: Shape, q: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Return `q` scaled so that head h has logits of spread SPREADS[(h + request + draw) % 4]."""
-    turns = torch.arange(shape.q_heads) + torch.arange(len(shape.lens))[:, None] + int(rng.integers(len(SPREADS)))
+def _scaled(shape: Shape, q: torch.Tensor, spreads: torch.Tensor) -> torch.Tensor:
+    """Return `q` scaled so that its logits have the standard deviations `spreads`, [B, Hq]."""
     unit = 1.0 / (VALUE_RMS**2 * shape.qk_width**0.5 * shape.sm_scale * shape.k_scale)
-    spreads = torch.tensor(SPREADS)[turns % len(SPREADS)]
     scaled: torch.Tensor = q.float() * (spreads * unit)[:, :, None]
     return scaled.to(q.dtype)
 
 
 def _plant_needles(
-    shape: Shape, q: torch.Tensor, k_cache: torch.Tensor, table: torch.Tensor, rng: np.random.Generator
+    shape: Shape, q: torch.Tensor, where: tuple[torch.Tensor, torch.Tensor, torch.Tensor], rng: np.random.Generator
 ) -> None:
-    """Aim up to four query heads of each request at one key, at most half of its heads: the last key, the first it
-    sees, one at the end of a page, and the one before the window, which must leave no trace.
+    """Aim up to four query heads of each request at one key: the last, the first it sees, one at the end of a page, and
+    the one before the window, which must leave no trace. Flat heads, where every key counts, are left alone.
     """  # fmt: skip
+    k_cache, table, spreads = where
     for row, length in enumerate(shape.lens):
         if not length:
             continue
         first = shape.first_seen(length)
         page_end = min((int(rng.integers(first, length)) // shape.page + 1) * shape.page, length) - 1
         before = first - 1 if first % shape.page else first
-        heads = rng.permutation(shape.q_heads)[: max(shape.q_heads // 2, 1)]
+        heads = rng.permutation((spreads[row] > 1).nonzero()[:, 0].numpy())
         targets = np.array([length - 1, first, page_end, before])[rng.permutation(4)]
         for head, position in zip(heads, targets, strict=False):
             page = int(table[row, position // shape.page])
