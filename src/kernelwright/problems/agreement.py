@@ -105,9 +105,7 @@ def _check_values(
         return OutputError(0.0, gate, 0.0, row_gate, None)
     error = torch.where(torch.isfinite(got), got - expected, torch.inf)
     groups = _by_group(error, expected, rule)
-    whole = float(expected.square().mean().sqrt())
-    scale = expected.square().mean(dim=-1).sqrt().clamp_min(max(_SMALL_ROW * whole, 1e-30))
-    rows = error.abs().amax(dim=-1) / scale
+    rows = error.abs().amax(dim=-1) / _row_scales(expected, rule)
     rel_l2, row_error = float(groups.max()), float(rows.max())
     if rel_l2 <= gate and row_error <= row_gate:
         return OutputError(rel_l2, gate, row_error, row_gate, None)
@@ -172,6 +170,15 @@ def _by_group(error: torch.Tensor, expected: torch.Tensor, rule: OutputRule) -> 
     squares = [tensor.square().sum(dim=joined) if joined else tensor.square() for tensor in (error, expected)]
     least = _SMALL_ROW**2 * float(squares[1].mean()) + 1e-60
     return (squares[0] / squares[1].clamp_min(least)).sqrt().flatten()
+
+
+def _row_scales(expected: torch.Tensor, rule: OutputRule) -> torch.Tensor:
+    """Return what errors of each row are measured in: its root mean square, with a floor for small rows."""
+    squares = expected.square()
+    joined = [index for index, axis in enumerate(rule.axes) if axis not in rule.group]
+    groups = squares.mean(dim=joined, keepdim=True).sqrt() if joined else squares.sqrt()
+    floor = (rule.row_floor * groups.amax(dim=-1)).clamp_min(_SMALL_ROW * float(squares.mean().sqrt()) + 1e-30)
+    return torch.maximum(squares.mean(dim=-1).sqrt(), floor)
 
 
 def _wrong_elements(

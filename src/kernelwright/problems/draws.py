@@ -9,6 +9,11 @@ TORCH_DTYPES: dict[str, torch.dtype] = {
     "u8": torch.uint8, "i8": torch.int8, "i16": torch.int16, "i1": torch.bool,
 }  # fmt: skip
 
+# Root mean square of the values: exponents -3..0 equally often, mantissa uniform in [1, 2).
+VALUE_RMS = 0.88
+# Bits kept of a random word, and the exponent added, by type.
+_BITS = {"bf16": (0x81FF, 124 << 7), "f16": (0x8FFF, 12 << 10), "f8e4m3fn": (0x9F, 4 << 3)}
+
 
 def torch_dtype(name: str) -> torch.dtype:
     """Return the torch type of a type name used in workloads; raises KeyError for another name."""
@@ -43,3 +48,26 @@ def scaled_rows(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) ->
     """Return values of mean zero whose rows, along the last dimension, have sizes of their own, 1/4 to 4."""
     rows = int(np.prod(shape[:-1]))
     return normal(rng, shape, dtype, row_scales(rng, rows).reshape(*shape[:-1], 1))
+
+
+def random_values(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
+    """Return a tensor of random values of both signs, sizes from 2^-3 to 2, mean zero.
+
+    They come from random bits, not from a normal distribution: sign and mantissa at random and one of four exponents,
+    so each is exact in bf16, fp16 and fp8 and tens of megabytes take milliseconds.
+    """
+    count = int(np.prod(shape, dtype=np.int64))
+    keep, add = _BITS[dtype]
+    if dtype == "f8e4m3fn":
+        octets = _words(rng, count, 1).view(np.uint8)[:count]
+        np.bitwise_and(octets, np.uint8(keep), out=octets)
+        np.add(octets, np.uint8(add), out=octets)
+        return torch.from_numpy(octets).view(TORCH_DTYPES[dtype]).reshape(shape)
+    bits = _words(rng, count, 2).view(np.uint16)[:count]
+    np.bitwise_and(bits, np.uint16(keep), out=bits)
+    np.add(bits, np.uint16(add), out=bits)
+    return torch.from_numpy(bits.view(np.int16)).view(TORCH_DTYPES[dtype]).reshape(shape)
+
+
+def _words(rng: np.random.Generator, count: int, size_bytes: int) -> np.typing.NDArray[np.uint64]:
+    return rng.integers(0, 2**64, size=-(-count * size_bytes // 8), dtype=np.uint64)

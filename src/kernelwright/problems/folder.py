@@ -28,6 +28,9 @@ class OutputRule:
     kind: Literal["values", "relative", "codes", "exact"] = "values"
     gate: float = 1e-2
     row_factor: float = 8.0
+    # Rows smaller than this share of their group are measured against it: where answers are what is left of numbers
+    # that cancel, honest rounding is as large in small rows as in others.
+    row_floor: float = 1e-3
     most_different: float = 0.01
     role: Literal["output", "inout"] = "output"
 

@@ -10,9 +10,10 @@ import torch
 
 from kernelwright.core.problem import Workload
 from kernelwright.problems.contract import Inputs, Value
+from kernelwright.problems.draws import VALUE_RMS, random_values
 from kernelwright.problems.extend_attention.needles import plant_needles, random_tree_mask
 from kernelwright.problems.extend_attention.shape import TORCH_DTYPES, Shape, parse_shape
-from kernelwright.problems.extend_attention.values import VALUE_RMS, random_pool, random_values
+from kernelwright.problems.extend_attention.values import random_pool
 
 SPREADS = (0.2, 1.0, 3.0, 8.0)
 NEEDLES = 14

@@ -1,0 +1,1 @@
+"""The backward pass of flash attention: a folder that `problems.general` reads."""

@@ -1,0 +1,1 @@
+"""Paged decode attention: a folder that `problems.general` reads."""
