@@ -1,11 +1,15 @@
 """Mutants before the judge, one after the other, with one sandbox service and two sessions of the chip."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
 from kernelwright.chips.catalogue import load_chip
 from kernelwright.core.candidate import Candidate
-from kernelwright.core.problem import Suite
+from kernelwright.core.errors import HarnessError
+from kernelwright.core.fault import Fault
+from kernelwright.core.plan import LaunchPlan
+from kernelwright.core.problem import Argument, Suite
 from kernelwright.judge import CandidateJudge
 from kernelwright.judge.stages import Limits
 from kernelwright.problems import load_problem
@@ -34,6 +38,30 @@ class Outcome:
         return self.status not in ("accepted", "harness_error")
 
 
+class RecordingCapture:
+    """A sandbox service that remembers the plans it gave last, None after a fault."""
+
+    def __init__(self) -> None:
+        self._service = CaptureService()
+        self.last: tuple[LaunchPlan, ...] | None = None
+
+    def __call__(
+        self, candidate: Candidate, entry: str, calls: Sequence[Sequence[Argument]]
+    ) -> tuple[LaunchPlan, ...] | Fault:
+        """Return one plan per call or the first fault."""
+        found = self._service(candidate, entry, calls)
+        self.last = None if isinstance(found, Fault) else found
+        return found
+
+    def prepare(self, wait: bool = False) -> None:
+        """Start the next process."""
+        self._service.prepare(wait)
+
+    def close(self) -> None:
+        """End the process that stands ready."""
+        self._service.close()
+
+
 class Bench:
     """Judges sources on a few workloads and, where that is not enough, on the whole suite; `close` it."""
 
@@ -41,19 +69,29 @@ class Bench:
         problem, limits = load_problem(PROBLEM), Limits(launch_s=10.0, judgement_s=120.0)
         whole = problem.suite(SUITE, SECRET)
         few = Suite(SUITE, tuple(workload for workload in whole.workloads if workload.name in FIRST))
-        self._capture = CaptureService()
+        self._capture = RecordingCapture()
         self._judges = tuple(
             CandidateJudge(problem, suite, load_chip("cpu"), self._capture, SECRET, limits) for suite in (few, whole)
         )
 
     def judged(self, name: str, source: str) -> Outcome:
         """Return the outcome of one source: correctness and memory checks, no timing."""
-        start = perf_counter()
+        start, self._capture.last = perf_counter(), None
         for judge in self._judges:
             verdict = judge.check(Candidate(source), JUDGEMENT_SEED, lambda _line: None)
             if verdict.status != "accepted":
                 break
         return Outcome(name, verdict.status, verdict.reason, verdict.plan_sha256, perf_counter() - start)
+
+    def plans(self, source: str, whole: bool) -> dict[str, LaunchPlan] | None:
+        """Return the plans of a source by workload, of the whole suite or of the few; None when it does not compile."""
+        judge, found = self._judges[whole], self._capture.last
+        if found is None or len(found) != len(judge.workloads):
+            try:
+                found = judge.plans_of(source)
+            except HarnessError:
+                return None
+        return {workload.name: plan for workload, plan in zip(judge.workloads, found, strict=True)}
 
     def close(self) -> None:
         """End the sessions of the chip and the sandbox."""

@@ -224,10 +224,9 @@ def race(tree: SourceTree, function: str, node: ast.AST) -> Iterator[str]:
 
 
 def short_offset(tree: SourceTree, function: str, node: ast.AST) -> Iterator[str]:
-    """An offset is computed in 16 bits."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and tree.is_kernel(function):
-        names = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
-        if not names & tree.float_names(function) and not any(name.endswith("scale") for name in names):
+    """An index times a stride is computed in 16 bits."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        if any(isinstance(part, ast.Name) and part.id.startswith("stride_") for part in (node.left, node.right)):
             yield f"({tree.text(node)}).to(tl.int16)"
 
 

@@ -1,31 +1,34 @@
 """What a plain test catches: normal inputs, plain launches, `torch.allclose`, as kernels are usually tested.
 
-Each source runs in a process of its own, forked from this one, since nothing keeps it from reading and writing
-anywhere. An exception, a crash and a launch without end count as caught, as a person would notice them.
+Plans run as they were captured, without checks, guards or poisons: memory that a kernel should have written is zero.
+Each source has a process of its own, since nothing keeps it from reading and writing anywhere. A crash and a launch
+without end count as caught, as a person would notice them.
 """
 
-import importlib.util
+import contextlib
 import multiprocessing
-import os
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from pathlib import Path
 
+import numpy as np
 import torch
 
+from kernelwright.chips.cpu.host import load_host
+from kernelwright.chips.cpu.program import Program, bind, has_disjoint_writes, is_input, options, prepare
+from kernelwright.compiler import CompileOptions, compile_ttir
+from kernelwright.core.plan import LaunchPlan
 from kernelwright.problems import load_problem
-from kernelwright.problems.contract import Inputs, Value
+from kernelwright.problems.contract import Inputs, Value, tensor_of_bytes
 from tests.mutation.judging import PROBLEM, SECRET, SUITE
-from tests.mutation.mutants import Mutant
 
 TOLERANCE = 1e-2
 SEED = 7
-TIMEOUT_S = 120.0
-# Their contents are drawn from a normal distribution; slots that no request names too.
+TIMEOUT_S = 60.0
+# Their contents are drawn from a normal distribution, slots that no request names too.
 _DRAWN = ("q_extend", "k_extend", "v_extend", "k_buffer", "v_buffer", "sinks")
+
+Plans = Mapping[str, LaunchPlan]
 
 
 @dataclass(frozen=True)
@@ -36,43 +39,86 @@ class PlainCase:
     expected: torch.Tensor
 
 
-def plain_cases() -> tuple[PlainCase, ...]:
-    """Return the workloads of the suite, hidden ones too, with contents as plain tests have them."""
+class PlainTest:
+    """A process that has the inputs and answers, and runs each plan in a fork of itself; `close` it."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,))
+        self._process.start()
+        theirs.close()
+
+    def difference(self, plans: Plans) -> str:
+        """Return what is wrong with the answers of plans by workload, empty when all are close."""
+        self._pipe.send(dict(plans))
+        said: str = self._pipe.recv()
+        return said
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.send(None)
+        self._process.join()
+
+
+def plain_cases() -> dict[str, PlainCase]:
+    """Return the workloads of the suite by name, hidden ones too, with contents as plain tests have them."""
     problem = load_problem(PROBLEM)
     torch.manual_seed(SEED)
-    cases = []
+    cases = {}
     for workload in problem.suite(SUITE, SECRET).workloads:
         inputs = problem.make_inputs(workload, SEED, 1.0, 0)
-        values = {name: _plain(name, value) for name, value in inputs.values.items()}
-        plain = replace(inputs, values=values)
-        cases.append(PlainCase(plain, problem.oracle(plain)))
-    return tuple(cases)
+        plain = replace(inputs, values={name: _plain(name, value) for name, value in inputs.values.items()})
+        cases[workload.name] = PlainCase(plain, problem.oracle(plain))
+    return cases
 
 
-def plainly_tested(cases: tuple[PlainCase, ...], mutants: Iterable[Mutant]) -> Iterator[tuple[str, str]]:
-    """Yield each mutant's name and what a plain test finds wrong, empty when it passes.
+def answer_of(plan: LaunchPlan, inputs: Inputs, threads: int) -> torch.Tensor:
+    """Return the output of a plan that runs in this process, unchecked."""
+    kernels = []
+    for option in options(plan):
+        text = plan.kernels[option.kernel].ttir
+        kernels.append(compile_ttir(text, CompileOptions(noalias=has_disjoint_writes(option, text))))
+    arrays, held = inputs.arrays(), []
+    answer = np.zeros(inputs.tensor("o_extend").nbytes, np.uint8)
+    for buffer in plan.buffers:
+        memory = np.zeros(buffer.size_bytes + 64, np.uint8)
+        view = memory[-memory.ctypes.data % 64 :][: buffer.size_bytes]
+        if is_input(buffer):
+            view[:] = np.frombuffer(arrays[buffer.name], np.uint8)
+        make = prepare(buffer)
+        if make is not None:
+            make(view)
+        if buffer.role == "output":
+            answer = view
+        held.append(view)
+    for launch in bind(Program(plan, tuple(kernels)), [view.ctypes.data for view in held], False):
+        launch.kernel.launch(launch.grid, launch.args, threads=threads)
+    return tensor_of_bytes(answer.tobytes(), inputs.tensor("o_extend"))
 
-    Call it where no thread runs yet. Raises RuntimeError on a platform without fork.
-    """
-    context = multiprocessing.get_context("fork")
-    entry = load_problem(PROBLEM).entry
-    with tempfile.TemporaryDirectory() as folder:
-        for mutant in mutants:
-            receiver, sender = context.Pipe(duplex=False)
-            child = context.Process(target=_test, args=(cases, mutant.source, entry, Path(folder), sender))
-            child.start()
-            sender.close()
-            yield mutant.name, _told(receiver)
-            child.kill()
-            child.join()
+
+def is_close(answer: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Return what `torch.allclose` says at the usual tolerance."""
+    return torch.allclose(answer.double(), expected, atol=TOLERANCE, rtol=TOLERANCE)
 
 
 def _plain(name: str, value: Value) -> Value:
-    if not isinstance(value, torch.Tensor):
-        return value
-    if name == "o_extend":
-        return torch.zeros_like(value)
-    return torch.randn(value.shape).to(value.dtype) if name in _DRAWN else value
+    return torch.randn(value.shape).to(value.dtype) if isinstance(value, torch.Tensor) and name in _DRAWN else value
+
+
+def _serve(pipe: Connection) -> None:
+    """Answer until None comes. No thread runs here, so forks are safe."""
+    torch.set_num_threads(1)
+    cases, context = plain_cases(), multiprocessing.get_context("fork")
+    with contextlib.suppress(EOFError):
+        while (plans := pipe.recv()) is not None:
+            receiver, sender = context.Pipe(duplex=False)
+            child = context.Process(target=_test, args=(cases, plans, sender))
+            child.start()
+            sender.close()
+            pipe.send(_told(receiver))
+            child.kill()
+            child.join()
 
 
 def _told(receiver: Connection) -> str:
@@ -85,33 +131,18 @@ def _told(receiver: Connection) -> str:
     return said
 
 
-def _test(cases: tuple[PlainCase, ...], source: str, entry: str, folder: Path, sender: Connection) -> None:
-    os.environ["TRITON_CACHE_DIR"] = str(folder / "triton")
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # the process ends with it
-    try:
-        found = _first_difference(_entry_of(source, entry, folder), cases)
-    except Exception as error:
-        found = f"{type(error).__name__}"
-    sender.send(found)
+def _test(cases: Mapping[str, PlainCase], plans: Plans, sender: Connection) -> None:
+    sender.send(_first_difference(cases, plans))
     sender.close()
 
 
-def _first_difference(call: Callable[..., object], cases: tuple[PlainCase, ...]) -> str:
-    for case in cases:
-        call(**case.inputs.values)
-        got = case.inputs.tensor("o_extend").double()
-        if not torch.allclose(got, case.expected, atol=TOLERANCE, rtol=TOLERANCE):
-            return f"workload '{case.inputs.workload.name}' is not close"
+def _first_difference(cases: Mapping[str, PlainCase], plans: Plans) -> str:
+    threads = load_host().threads
+    for name, plan in plans.items():
+        try:
+            answer = answer_of(plan, cases[name].inputs, threads)
+        except Exception as error:  # whatever it is, a person would see it
+            return f"workload '{name}': {type(error).__name__}"
+        if not is_close(answer, cases[name].expected):
+            return f"workload '{name}' is not close"
     return ""
-
-
-def _entry_of(source: str, entry: str, folder: Path) -> Callable[..., object]:
-    file = folder / "mutant.py"
-    file.write_text(source)
-    spec = importlib.util.spec_from_file_location("mutant", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    found: Callable[..., object] = getattr(module, entry)
-    return found

@@ -12,6 +12,9 @@ from kernelwright.problems.extend_attention.shape import Shape, hidden_span, tre
 
 # Above the largest of 128k other logits of its row at every head width from 64.
 _NEEDLE_LOGIT = 40.0
+# Of a row's own key, which no mask hides: its exponential has no float32, so a maximum must be subtracted first.
+_OWN_KEY_LOGIT = 3000.0
+_OWN_KEY = 1
 
 
 def random_tree_mask(shape: Shape, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -64,9 +67,9 @@ def plant_needles(shape: Shape, tensors: dict[str, torch.Tensor], rng: np.random
             key, scale = tensors["k_buffer"][slot, kv_head].float(), scale * shape.k_scale
         else:
             key = tensors["k_extend"][int(q_starts[i]) + position - prefix, kv_head].float()
-        tensors["q_extend"][q_row, head] = (key * (_NEEDLE_LOGIT / (scale * key.square().sum()))).to(
-            tensors["q_extend"].dtype
-        )
+        logit = _OWN_KEY_LOGIT if n % 7 == _OWN_KEY else _NEEDLE_LOGIT
+        query = key * (logit / (scale * key.square().sum()))
+        tensors["q_extend"][q_row, head] = query.to(tensors["q_extend"].dtype)
 
 
 def _aim(shape: Shape, kind: int, extend: int, prefix: int, rng: np.random.Generator) -> tuple[int, int]:
@@ -76,7 +79,7 @@ def _aim(shape: Shape, kind: int, extend: int, prefix: int, rng: np.random.Gener
     of the prefix, 4 the key before the first visible, 5 the first new key, 6 any visible one. Where
     a request has no such key the nearest is taken.
     """
-    row = extend - 1 if kind == 1 else int(rng.integers(max(extend - 1, 1) if kind == 2 else extend))
+    row = extend - 1 if kind == _OWN_KEY else int(rng.integers(max(extend - 1, 1) if kind == 2 else extend))
     own = prefix + row
     first = max(own - shape.window, 0) if shape.window >= 0 else 0
     after = min(own + 1, prefix + extend - 1)
