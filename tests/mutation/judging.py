@@ -17,6 +17,7 @@ from kernelwright.sandbox import CaptureService
 
 PROBLEM, SUITE = "extend-attention", "smoke"
 SECRET, JUDGEMENT_SEED = 20260521, 7
+LIMITS = Limits(launch_s=10.0, judgement_s=300.0)
 # Judged before the whole suite. A candidate that fails on a workload fails on every suite that holds it with the same
 # inputs, so most mutants need no more than these; those that pass meet the whole suite.
 FIRST = ("ragged", "chunked-window", "verify-tree-prefix")
@@ -24,13 +25,14 @@ FIRST = ("ragged", "chunked-window", "verify-tree-prefix")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the judge said of one source."""
+    """What the judge said of one source; `is_whole` when it took the whole suite."""
 
     name: str
     status: str
     reason: str
     plan_sha256: str | None
     seconds: float
+    is_whole: bool
 
     @property
     def is_caught(self) -> bool:
@@ -39,18 +41,18 @@ class Outcome:
 
 
 class RecordingCapture:
-    """A sandbox service that remembers the plans it gave last, None after a fault."""
+    """A sandbox service that remembers the source and plans of its last success, None after a fault."""
 
     def __init__(self) -> None:
         self._service = CaptureService()
-        self.last: tuple[LaunchPlan, ...] | None = None
+        self.last: tuple[str, tuple[LaunchPlan, ...]] | None = None
 
     def __call__(
         self, candidate: Candidate, entry: str, calls: Sequence[Sequence[Argument]]
     ) -> tuple[LaunchPlan, ...] | Fault:
         """Return one plan per call or the first fault."""
         found = self._service(candidate, entry, calls)
-        self.last = None if isinstance(found, Fault) else found
+        self.last = None if isinstance(found, Fault) else (candidate.source, found)
         return found
 
     def prepare(self, wait: bool = False) -> None:
@@ -66,27 +68,30 @@ class Bench:
     """Judges sources on a few workloads and, where that is not enough, on the whole suite; `close` it."""
 
     def __init__(self) -> None:
-        problem, limits = load_problem(PROBLEM), Limits(launch_s=10.0, judgement_s=120.0)
+        problem = load_problem(PROBLEM)
         whole = problem.suite(SUITE, SECRET)
         few = Suite(SUITE, tuple(workload for workload in whole.workloads if workload.name in FIRST))
         self._capture = RecordingCapture()
         self._judges = tuple(
-            CandidateJudge(problem, suite, load_chip("cpu"), self._capture, SECRET, limits) for suite in (few, whole)
+            CandidateJudge(problem, suite, load_chip("cpu"), self._capture, SECRET, LIMITS) for suite in (few, whole)
         )
 
     def judged(self, name: str, source: str) -> Outcome:
         """Return the outcome of one source: correctness and memory checks, no timing."""
-        start, self._capture.last = perf_counter(), None
+        start = perf_counter()
         for judge in self._judges:
             verdict = judge.check(Candidate(source), JUDGEMENT_SEED, lambda _line: None)
             if verdict.status != "accepted":
                 break
-        return Outcome(name, verdict.status, verdict.reason, verdict.plan_sha256, perf_counter() - start)
+        seconds, whole = perf_counter() - start, judge is self._judges[1]
+        return Outcome(name, verdict.status, verdict.reason, verdict.plan_sha256, seconds, whole)
 
     def plans(self, source: str, whole: bool) -> dict[str, LaunchPlan] | None:
         """Return the plans of a source by workload, of the whole suite or of the few; None when it does not compile."""
-        judge, found = self._judges[whole], self._capture.last
-        if found is None or len(found) != len(judge.workloads):
+        judge, last = self._judges[whole], self._capture.last
+        if last is not None and last[0] == source and len(last[1]) == len(judge.workloads):
+            found = last[1]
+        else:
             try:
                 found = judge.plans_of(source)
             except HarnessError:

@@ -20,9 +20,9 @@ _OWN_KEY = 1
 def random_tree_mask(shape: Shape, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the flat mask and where each request's part starts.
 
-    Row r of a request sees itself and its ancestors in a random tree whose depths are fixed. With
-    `skip_prefix_mask` the part over the prefix is random and must be ignored; without, it hides an
-    eighth of the prefix from each row.
+    Each row of a request sees itself and its ancestors in a random tree whose depths are fixed. Nodes come in no
+    order, so rows see later tokens too: a mask replaces causality. With `skip_prefix_mask` the part over the prefix
+    is random and must be ignored; without, it hides an eighth of the prefix from each row.
     """
     parts = []
     for extend, prefix in zip(shape.extend, shape.prefix, strict=True):
@@ -36,6 +36,9 @@ def random_tree_mask(shape: Shape, rng: np.random.Generator) -> tuple[torch.Tens
                 parent = int(rng.choice(parents))
                 mask[row, prefix:] = mask[parent, prefix:]
             mask[row, prefix + row] = 1
+        order = rng.permutation(extend)
+        mask[:, prefix:] = mask[order][:, prefix + order]
+        for row in range(extend):
             if not shape.skip_prefix_mask and prefix:
                 span = hidden_span(prefix)
                 mask[row, (start + row * span + np.arange(span)) % prefix] = 0
