@@ -11,7 +11,7 @@ from tests.mutation.operators import MERGE_OPERATORS, OPERATORS, Operator
 from tests.mutation.source_tree import SourceTree
 
 SEED = 20261122
-PER_OPERATOR = 5
+PER_OPERATOR = 4
 SUBJECT = Path(__file__).parent / "subject.py"
 
 

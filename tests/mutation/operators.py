@@ -155,9 +155,8 @@ def wrong_variable(tree: SourceTree, function: str, node: ast.AST) -> Iterator[s
     inside = ast.walk(tree.functions[function])
     names = {n.arg if isinstance(n, ast.arg) else n.id for n in inside if isinstance(n, ast.arg | ast.Name)}
     head, _, tail = node.id.rpartition("_")
-    for name in sorted(names - {node.id}):
-        if head and not name.startswith("stride_") and name.endswith(f"_{tail}") and name.islower() == node.id.islower():
-            yield name
+    alike = {name for name in names - {node.id} if head and name.endswith(f"_{tail}")}
+    yield from sorted(n for n in alike if not n.startswith("stride_") and n.islower() == node.id.islower())
 
 
 def replaced_constant(tree: SourceTree, function: str, node: ast.AST) -> Iterator[str]:
@@ -219,15 +218,17 @@ def race(tree: SourceTree, function: str, node: ast.AST) -> Iterator[str]:
         yield f"({tree.text(node)} // 2)"
         yield f"({tree.text(node)} % 2)"
     parent = tree.parent(node)
-    if isinstance(parent, ast.Tuple) and isinstance(tree.parent(parent), ast.Subscript) and not tree.is_kernel(function):
+    in_subscript = isinstance(parent, ast.Tuple) and isinstance(tree.parent(parent), ast.Subscript)
+    if in_subscript and not tree.is_kernel(function):
         yield f"{tree.text(node)} * 2"
 
 
 def short_offset(tree: SourceTree, function: str, node: ast.AST) -> Iterator[str]:
     """An index times a stride is computed in 16 bits."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        if any(isinstance(part, ast.Name) and part.id.startswith("stride_") for part in (node.left, node.right)):
-            yield f"({tree.text(node)}).to(tl.int16)"
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult):
+        return
+    if any(isinstance(part, ast.Name) and part.id.startswith("stride_") for part in (node.left, node.right)):
+        yield f"({tree.text(node)}).to(tl.int16)"
 
 
 def exponential_mix(tree: SourceTree, function: str, node: ast.AST) -> Iterator[str]:
