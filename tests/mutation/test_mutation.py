@@ -13,8 +13,8 @@ from tests.mutation.operators import OPERATORS
 
 EQUIVALENTS = load_equivalents()
 BUGS = tuple(mutant for mutant in drawn_mutants() if mutant.name not in EQUIVALENTS)
-# Every fourteenth, so that the few come from all over the list of operators.
-FEW = BUGS[::14]
+# Every eleventh, so that the few come from all over the list of operators.
+FEW = BUGS[::11]
 
 
 @pytest.fixture(scope="module")
