@@ -100,7 +100,9 @@ class Course:
                 raise
             try:
                 reports = self._answers(plans, cases, memory)
-            except stages.FirstFailure:
+            except (stages.FirstFailure, HarnessError):
+                # Plain code that wrote anywhere may end its worker at a moment when none of it runs: what looks like
+                # our own fault is the candidate's when the memory check says so.
                 memory.result()
                 raise
             except BaseException:

@@ -11,17 +11,18 @@ import torch
 from kernelwright.problems.extend_attention.shape import Shape, hidden_span, tree_level
 
 # Above the largest of 128k other logits of its row at every head width from 64. Where the key is visible its
-# exponential passes what fp32 holds, so that the row's maximum has to be subtracted.
-_HIDDEN_LOGIT, _VISIBLE_LOGIT = 40.0, 120.0
-_HIDDEN_KINDS = (2, 4)
+# exponential passes what fp32 holds, so that the row's maximum has to be subtracted; by far for a row's own key, which
+# no mask hides.
+_HIDDEN_LOGIT, _VISIBLE_LOGIT, _OWN_KEY_LOGIT = 40.0, 120.0, 3000.0
+_HIDDEN_KINDS, _OWN_KEY = (2, 4), 1
 
 
 def random_tree_mask(shape: Shape, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the flat mask and where each request's part starts.
 
-    Row r of a request sees itself and its ancestors in a random tree whose depths are fixed. With
-    `skip_prefix_mask` the part over the prefix is random and must be ignored; without, it hides an
-    eighth of the prefix from each row.
+    Each row of a request sees itself and its ancestors in a random tree whose depths are fixed. Nodes come in no
+    order, so rows see later tokens too: a mask replaces causality. With `skip_prefix_mask` the part over the prefix
+    is random and must be ignored; without, it hides an eighth of the prefix from each row.
     """
     parts = []
     for extend, prefix in zip(shape.extend, shape.prefix, strict=True):
@@ -35,6 +36,9 @@ def random_tree_mask(shape: Shape, rng: np.random.Generator) -> tuple[torch.Tens
                 parent = int(rng.choice(parents))
                 mask[row, prefix:] = mask[parent, prefix:]
             mask[row, prefix + row] = 1
+        order = rng.permutation(extend)
+        mask[:, prefix:] = mask[order][:, prefix + order]
+        for row in range(extend):
             if not shape.skip_prefix_mask and prefix:
                 span = hidden_span(prefix)
                 mask[row, (start + row * span + np.arange(span)) % prefix] = 0
@@ -66,8 +70,14 @@ def plant_needles(shape: Shape, tensors: dict[str, torch.Tensor], rng: np.random
             key, scale = tensors["k_buffer"][slot, kv_head].float(), scale * shape.k_scale
         else:
             key = tensors["k_extend"][int(q_starts[i]) + position - prefix, kv_head].float()
-        logit = _HIDDEN_LOGIT if n % 7 in _HIDDEN_KINDS else _VISIBLE_LOGIT
-        tensors["q_extend"][q_row, head] = (key * (logit / (scale * key.square().sum()))).to(tensors["q_extend"].dtype)
+        query = key * (_logit(n % 7) / (scale * key.square().sum()))
+        tensors["q_extend"][q_row, head] = query.to(tensors["q_extend"].dtype)
+
+
+def _logit(kind: int) -> float:
+    if kind == _OWN_KEY:
+        return _OWN_KEY_LOGIT
+    return _HIDDEN_LOGIT if kind in _HIDDEN_KINDS else _VISIBLE_LOGIT
 
 
 def _aim(shape: Shape, kind: int, extend: int, prefix: int, rng: np.random.Generator) -> tuple[int, int]:
@@ -77,7 +87,7 @@ def _aim(shape: Shape, kind: int, extend: int, prefix: int, rng: np.random.Gener
     of the prefix, 4 the key before the first visible, 5 the first new key, 6 any visible one. Where
     a request has no such key the nearest is taken.
     """
-    row = extend - 1 if kind == 1 else int(rng.integers(max(extend - 1, 1) if kind == 2 else extend))
+    row = extend - 1 if kind == _OWN_KEY else int(rng.integers(max(extend - 1, 1) if kind == 2 else extend))
     own = prefix + row
     first = max(own - shape.window, 0) if shape.window >= 0 else 0
     after = min(own + 1, prefix + extend - 1)
