@@ -55,6 +55,11 @@ class RecordingCapture:
         self.last = None if isinstance(found, Fault) else (candidate.source, found)
         return found
 
+    @property
+    def confinement(self) -> str:
+        """Return how candidates are shut in."""
+        return self._service.confinement
+
     def prepare(self, wait: bool = False) -> None:
         """Start the next process."""
         self._service.prepare(wait)

@@ -18,9 +18,11 @@ from kernelwright.chips.cpu.host import load_host
 from kernelwright.chips.cpu.program import Program, bind, has_disjoint_writes, is_input, options, prepare
 from kernelwright.compiler import CompileOptions, compile_ttir
 from kernelwright.core.plan import LaunchPlan
-from kernelwright.problems import load_problem
-from kernelwright.problems.contract import Inputs, Value, tensor_of_bytes
-from tests.mutation.judging import PROBLEM, SECRET, SUITE
+from kernelwright.problems.contract import Inputs, Value
+from kernelwright.problems.extend_attention import PROBLEM as problem
+from kernelwright.problems.extend_attention.oracle import attend
+from kernelwright.problems.storage import tensor_of_bytes
+from tests.mutation.judging import SECRET, SUITE
 
 TOLERANCE = 1e-2
 SEED = 7
@@ -63,13 +65,12 @@ class PlainTest:
 
 def plain_cases() -> dict[str, PlainCase]:
     """Return the workloads of the suite by name, hidden ones too, with contents as plain tests have them."""
-    problem = load_problem(PROBLEM)
     torch.manual_seed(SEED)
     cases = {}
     for workload in problem.suite(SUITE, SECRET).workloads:
         inputs = problem.make_inputs(workload, SEED, 1.0, 0)
         plain = replace(inputs, values={name: _plain(name, value) for name, value in inputs.values.items()})
-        cases[workload.name] = PlainCase(plain, problem.oracle(plain))
+        cases[workload.name] = PlainCase(plain, attend(plain))
     return cases
 
 
