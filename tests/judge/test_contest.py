@@ -1,6 +1,6 @@
 """Comparing two kernels on a machine that is busy with something else: a session that answers as told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -39,10 +39,11 @@ class ScriptedSession:
         return self._answer(inputs[0], len(self.asked) - 1)
 
 
-def calls(times: Sequence[float], lost: Mapping[int, int] | None = None) -> Timing:
-    given = tuple((lost or {}).get(place, 0) for place in range(len(times)))
+def calls(times: Iterable[float], lost: Mapping[int, int] | None = None) -> Timing:
+    taken = tuple(int(time) for time in times)
+    given = tuple((lost or {}).get(place, 0) for place in range(len(taken)))
     conditions = Conditions(threads=2, wall_ns=100, called_ns=80, waited_ns=sum(given), switches=1, load=1.0)
-    return Timing(tuple(int(time) for time in times), given, conditions)
+    return Timing(taken, given, conditions)
 
 
 def contest(answer: Answer, workloads: int = 2, naps: list[float] | None = None) -> tuple[Contest, ScriptedSession]:
