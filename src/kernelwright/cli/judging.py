@@ -71,6 +71,7 @@ def draw_verdict(verdict: "Verdict", console: "Console") -> None:
         format_noise,
         format_percent,
         format_ratio,
+        format_split,
         print_table,
         workload_table,
     )
@@ -89,6 +90,8 @@ def draw_verdict(verdict: "Verdict", console: "Console") -> None:
         )
         if verdict.conditions is not None:
             console.print(f"timed     {format_conditions(verdict.conditions)}", soft_wrap=True)
+    if verdict.seconds:
+        console.print(f"took      {format_split(verdict.seconds)}", soft_wrap=True)
     if verdict.unsafe:
         console.print("unsafe: no sandbox held the candidate, the verdict holds against honest ones only")
     for text in (*verdict.flags, *verdict.advice):

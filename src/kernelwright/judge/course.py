@@ -61,9 +61,9 @@ class Course:
     ) -> tuple[Verdict, Plans, tuple[Case, ...]]:
         """Return the verdict with hashes, and with figures when `timed`; raises FirstFailure."""
         self.progress(f"compile and check: {len({k.sha256 for plan in plans for k in plan.kernels})} kernels")
-        with self.watch.phase("check"):
+        with self.watch.phase("choice"):
             plans = self._chosen(plans, maker, calls)
-            machine, cases, reports = self._checked(plans, maker, calls)
+        machine, cases, reports = self._checked(plans, maker, calls)
         verdict = replace(verdict, machine_sha256=machine, architecture=stages.plans_architecture(plans))
         if timed:
             verdict = self._timed(verdict, plans, cases, reports)
@@ -92,14 +92,17 @@ class Course:
         with ThreadPoolExecutor(1, thread_name_prefix="memory-check") as pool:
             memory = pool.submit(self._memory_check, plans, maker, calls, stop)
             try:
-                machine = stages.compile_plans(self.sessions.timing, plans, maker.workloads)
-                cases = fresh_cases(maker, calls)
-                put_cases(self.sessions.timing.session, cases)
+                with self.watch.phase("compile"):
+                    machine = stages.compile_plans(self.sessions.timing, plans, maker.workloads)
+                with self.watch.phase("inputs and oracle"):
+                    cases = fresh_cases(maker, calls)
+                    put_cases(self.sessions.timing.session, cases)
             except BaseException:
                 stop.set()
                 raise
             try:
-                reports = self._answers(plans, cases, memory)
+                with self.watch.phase("answers"):
+                    reports = self._answers(plans, cases, memory)
             except (stages.FirstFailure, HarnessError):
                 # Plain code that wrote anywhere may end its worker at a moment when none of it runs: what looks like
                 # our own fault is the candidate's when the memory check says so.
@@ -108,7 +111,8 @@ class Course:
             except BaseException:
                 stop.set()
                 raise
-            memory.result()
+            with self.watch.phase("memory check"):
+                memory.result()
         return machine, cases, reports
 
     def _memory_check(

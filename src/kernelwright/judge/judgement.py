@@ -13,6 +13,7 @@ from kernelwright.judge import stages
 from kernelwright.judge.cases import Case, CaseMaker
 from kernelwright.judge.contest import Contest, direct_of
 from kernelwright.judge.course import Baseline, Course, Sessions, put_cases
+from kernelwright.judge.metered import MeteredSession
 from kernelwright.judge.verdict_form import failed_verdict
 from kernelwright.problems.contract import LoadedProblem
 from kernelwright.sandbox import advise, check_source
@@ -53,6 +54,7 @@ class CandidateJudge:
         self._limits = limits or stages.Limits()
         self._workloads = tuple(sorted(suite.workloads, key=lambda workload: workload.hidden))
         self._sessions: Sessions | None = None
+        self._meters: tuple[MeteredSession, ...] = ()
         self._baseline: Baseline | None = None
         self._calls: tuple[tuple[Argument, ...], ...] = ()
         self._last: tuple[str, Judged] | None = None
@@ -132,7 +134,8 @@ class CandidateJudge:
     def sessions(self) -> Sessions:
         """Return the open chip sessions."""
         if self._sessions is None:
-            timing, checking = (stages.Station(self._chip.open(), self._limits) for _ in range(2))
+            self._meters = (MeteredSession(self._chip.open()), MeteredSession(self._chip.open()))
+            timing, checking = (stages.Station(meter, self._limits) for meter in self._meters)
             self._sessions = Sessions(timing, checking)
         return self._sessions
 
@@ -182,6 +185,9 @@ class CandidateJudge:
         watch = stages.Stopwatch(self._limits)
         with watch.phase("baseline"):
             baseline = self.baseline(progress)
+        self.sessions()
+        for meter in self._meters:
+            meter.kernel_ns = 0
         verdict = Verdict(
             "accepted", "correct on every workload", baseline=baseline.name, emulated=self._chip.spec.emulated
         )
@@ -204,16 +210,21 @@ class CandidateJudge:
             self._capture.prepare()
             verdict = replace(verdict, plan_sha256=stages.plans_sha256(plans))
             verdict, plans, cases = course.follow(verdict, plans, maker, self._calls, timed)
-            return Judged(replace(verdict, seconds=watch.seconds), plans, cases)
+            return Judged(replace(verdict, seconds=self._seconds(watch)), plans, cases)
         except stages.FirstFailure as failure:
             failed = failed_verdict(failure.fault, failure.workload)
             if failed.status == "harness_error":
                 raise HarnessError(failed.reason) from None
             kept = {"advice": verdict.advice, "plan_sha256": verdict.plan_sha256, "baseline": verdict.baseline}
-            return Judged(replace(failed, **kept, emulated=verdict.emulated, seconds=watch.seconds))  # type: ignore[arg-type]
+            return Judged(replace(failed, **kept, emulated=verdict.emulated, seconds=self._seconds(watch)))  # type: ignore[arg-type]
         finally:
             if maker is not None:
                 maker.close()
+
+    def _seconds(self, watch: stages.Stopwatch) -> dict[str, float]:
+        """Return the wall time by phase, and beside it what kernels took, plain and checked ones."""
+        plain, checked = (meter.kernel_ns / 1e9 for meter in self._meters)
+        return {**watch.seconds, "total": watch.total_s, "kernels": plain, "checked kernels": checked}
 
 
 def _harness_reason(error: Exception) -> str:

@@ -74,6 +74,11 @@ class Stopwatch:
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - start
 
+    @property
+    def total_s(self) -> float:
+        """Return the wall time since the start."""
+        return perf_counter() - self.begun
+
     def require_time(self, workload: Workload) -> None:
         """Raise FirstFailure when the judgement has taken too long as a whole."""
         limit_s = self.limits.judgement_s

@@ -1,6 +1,13 @@
 """What was learned: tables for a terminal, one HTML file that needs nothing else."""
 
-from kernelwright.report.figures import format_conditions, format_duration, format_noise, format_percent, format_ratio
+from kernelwright.report.figures import (
+    format_conditions,
+    format_duration,
+    format_noise,
+    format_percent,
+    format_ratio,
+    format_split,
+)
 from kernelwright.report.html import format_html
 from kernelwright.report.story import Promotion, RunStory
 from kernelwright.report.tables import Table, workload_table
@@ -16,6 +23,7 @@ __all__ = [
     "format_noise",
     "format_percent",
     "format_ratio",
+    "format_split",
     "print_report",
     "print_table",
     "workload_table",

@@ -1,5 +1,7 @@
 """Numbers as people read them: three significant digits, units, a dash where nothing applies."""
 
+from collections.abc import Mapping
+
 from kernelwright.core.timing import Conditions
 
 NONE = "-"
@@ -74,3 +76,11 @@ def _three(value: float) -> str:
     if value >= 99.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def format_split(seconds: Mapping[str, float]) -> str:
+    """Return how long a judgement took, and its phases from 0.1 s, longest first."""
+    apart = ("total", "kernels", "checked kernels")
+    phases = sorted((s, name) for name, s in seconds.items() if name not in apart and s >= 0.1)
+    parts = ", ".join(f"{name} {s:.1f}" for s, name in reversed(phases))
+    return f"{seconds.get('total', 0):.1f} s: {parts}; kernels {seconds.get('kernels', 0):.1f} of it"
