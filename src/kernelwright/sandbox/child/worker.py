@@ -89,7 +89,7 @@ class Worker:
         host_ns = time.perf_counter_ns() - start
         if again and self._recorded(function, values) != plan:
             raise self._refusals.refuse(
-                "cheating", "host code gave different plans for the same tensors when it was called again",
+                "cheating", "host code gave different plans for equal inputs, called again with the same tensors",
                 "a plan must follow from the arguments alone",
             )  # fmt: skip
         return {**plan, "host_ns": host_ns}
