@@ -56,7 +56,8 @@ class Verdict:
     `geomean_speedup` is over all workloads against the baseline named in `baseline`; `ci95` its
     interval; `noise_floor` how far the A/A interval of the same session reaches from 1, `conditions` what the
     machine did meanwhile. `unsafe` says that no sandbox held the candidate. `seconds` splits the wall time of the
-    judgement by phase, with what of it kernels took. `over_best` is there when the candidate was timed against the best of its run as well.
+    judgement by phase, with what of it kernels took. `over_best` is there when the candidate was timed against the
+    best of its run as well.
     """
 
     status: Status
