@@ -55,8 +55,8 @@ def test_the_interval_holds_the_true_geomean_19_times_in_20_and_not_much_more(
         low, high = summary.geomean.ci95
         held += low <= np.exp(np.log(truths).mean()) <= high
         same_held += summary.same.ci95[0] <= 1 <= summary.same.ci95[1]
-    # In 40,000 trials five blocks of one workload hold 93.9 % (normal noise), in 600 bursts reached 98.8 %: within three
-    # standard deviations of 300 trials of that.
+    # Five blocks of one workload hold 93.9 % under normal noise (40,000 trials), bursts reached 98.8 % (600 trials):
+    # within three standard deviations of 300 trials of that.
     assert 0.897 <= held / TRIALS <= 0.995
     assert same_held / TRIALS >= 0.897
 
