@@ -8,6 +8,7 @@ import torch
 from kernelwright.core.problem import Workload
 from kernelwright.problems.contract import Inputs
 from kernelwright.problems.extend_attention.oracle import attend
+from kernelwright.problems.extend_attention.shape import tree_level
 from tests.problems.naive import visible
 from tests.problems.workloads import PROBLEM, TINY, smoke, tiny
 
@@ -91,12 +92,17 @@ def test_needles_dominate_their_rows(workload: Workload) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in TINY if "tree" in name])
-def test_each_row_of_a_tree_sees_itself_and_nothing_after_it(name: str) -> None:
+def test_each_row_of_a_tree_sees_itself_and_as_many_more_as_its_depth_later_ones_too(name: str) -> None:
     inputs = PROBLEM.make_inputs(tiny(name, extend=[8, 5], prefix=[17, 9]), 1, None, 0)
+    sees_later = False
     for request, (extend, prefix) in enumerate(((8, 17), (5, 9))):
-        for row in range(extend):
-            seen = [visible(inputs, request, row, prefix + k, prefix, extend) for k in range(extend)]
-            assert seen[row] and not any(seen[row + 1 :])
+        rows = [
+            [visible(inputs, request, row, prefix + k, prefix, extend) for k in range(extend)] for row in range(extend)
+        ]
+        assert all(seen[row] for row, seen in enumerate(rows))
+        assert sorted(map(sum, rows)) == sorted(tree_level(node) + 1 for node in range(extend))
+        sees_later = sees_later or any(any(seen[row + 1 :]) for row, seen in enumerate(rows))
+    assert sees_later
 
 
 def test_host_code_may_read_lengths_and_nothing_else() -> None:
