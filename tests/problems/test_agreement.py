@@ -93,3 +93,17 @@ def test_rows_of_zeros_may_carry_rounding_only() -> None:
     assert _checked(ROWS, got, expected).wrong is None
     got[3] = 0.1
     assert _checked(ROWS, got, expected).wrong is not None
+
+
+def test_small_rows_may_be_measured_against_their_group() -> None:
+    expected = _normal(64, 2, 16)
+    expected[:, 1] *= 20
+    expected[5] *= 1e-2
+    got = expected.clone()
+    got[5, 0, 3] += 2e-2
+    assert _checked(HEADS, got, expected).wrong is not None
+    floored = OutputRule(HEADS.axes, group=("head",), row_floor=1.0)
+    assert _checked(floored, got, expected).wrong is None
+    got[5, 0, 3] += 2e-1
+    error = _checked(floored, got, expected)
+    assert error.wrong is not None and dict(error.wrong.place)["token"] == 5
