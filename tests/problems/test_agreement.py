@@ -137,3 +137,17 @@ def test_memory_between_rows_must_stay_as_it_was() -> None:
     got[3, 7] += 1
     report = check_outputs({"q": bytes(tensor_bytes(got[:, :4]))}, inputs, expected, rules, None)
     assert not report.passed and "memory between its rows" in report.reason
+
+
+def test_small_rows_may_be_measured_against_their_group() -> None:
+    expected = _normal(64, 2, 16)
+    expected[:, 1] *= 20
+    expected[5] *= 1e-2
+    got = expected.clone()
+    got[5, 0, 3] += 2e-2
+    assert _checked(HEADS, got, expected).wrong is not None
+    floored = OutputRule(HEADS.axes, group=("head",), row_floor=1.0)
+    assert _checked(floored, got, expected).wrong is None
+    got[5, 0, 3] += 2e-1
+    error = _checked(floored, got, expected)
+    assert error.wrong is not None and dict(error.wrong.place)["token"] == 5

@@ -18,9 +18,8 @@ PROBLEMS = {name: shipped(name) for name in ("paged_decode_attention", "flash_at
 WRONG = {
     "decode: first slot of every page": (
         "paged_decode_attention", "* PAGE + position % PAGE)", "* PAGE)", "incorrect"),
-    "decode: entries behind the last page used": (
-        "paged_decode_attention", "position // PAGE, mask=seen, other=0)",
-        "position // PAGE, mask=position < table_width * PAGE, other=0)", "memory_fault"),
+    "decode: values of slots behind the last token read": (
+        "paged_decode_attention", "mask=seen[:, None] & mask_dv[None, :]", "mask=mask_dv[None, :]", "incorrect"),
     "decode: v_scale forgotten": ("paged_decode_attention", "acc * v_scale / ", "acc / ", "incorrect"),
     "backward: delta forgotten": (
         "flash_attention_backward", "(dp - row_delta[None, :])", "(dp - 0.0 * row_delta[None, :])", "incorrect"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 
+from kernelwright.chips.cpu.disturbance import favour_process
 from kernelwright.chips.cpu.host import LIBRARY_REST_S, Host, load_host, parse_cores, stay_on
 from kernelwright.chips.cpu.rotation import copies_to_rotate
 from kernelwright.core.codec import from_json
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str]) -> None:
     host = load_host()
     if host.cores != cores:
         raise HarnessError(f"the library must have cores {cores}, it has {host.cores}")
+    favour_process()
     torch.set_num_threads(host.threads)
     stay_on(cores[:1])
     problem = load_problem(arguments[0])
