@@ -64,8 +64,8 @@ KEYS = (
     _wrong("mask's prefix part skipped where it counts", PREFIX_TREE,
            ("SKIP_PREFIX_CUSTOM_MASK=skip_prefix_custom_mask", "SKIP_PREFIX_CUSTOM_MASK=True")),
     _wrong("mask with rows of another length", TREE, ("(prefix_len + extend_len) + (prefix_len + key)", "prefix_len + (prefix_len + key)")),
-    _wrong("tiles skipped by a loose threshold", FP8,
-           (ROW_MAX, "row_max = tl.max(qk, 1)\n    keep = tl.max(row_max - e_max, 0) > -1.0\n    qk = tl.where(keep, qk, float('-inf'))\n    row_max = tl.max(qk, 1)")),
+    _wrong("tiles skipped unless they raise a maximum", SCALED,
+           (ROW_MAX, "row_max = tl.max(qk, 1)\n    keep = tl.max(row_max - e_max, 0) > 0.0\n    qk = tl.where(keep, qk, float('-inf'))\n    row_max = tl.max(qk, 1)")),
     _wrong("only the largest weights kept", FP8, ("p = tl.exp(qk - n_e_max[:, None])", "p = tl.exp(qk - n_e_max[:, None])\n    p = tl.where(p > 0.3, p, 0.0)")),
 )  # fmt: skip
 
@@ -133,7 +133,7 @@ PRECISION = (
            ("* v_scale\n\n", "* v_scale\n            acc = acc.to(tl.bfloat16).to(tl.float32)\n\n")),
     _wrong("sums of a long prefix in fp8", FP8, ("* v_scale\n\n", "* v_scale\n            acc = acc.to(tl.float8e5).to(tl.float32)\n\n")),
     _wrong("output through fp8", SINGLE, (STORED, f"out.to(tl.float8e4nv).{STORED[4:]}")),
-    _wrong("denominator in bf16", FP8, ("deno * re_scale + tl.sum(p, 1)", "(deno * re_scale + tl.sum(p, 1)).to(tl.bfloat16).to(tl.float32)")),
+    _wrong("denominator in fp8", FP8, ("deno * re_scale + tl.sum(p, 1)", "(deno * re_scale + tl.sum(p, 1)).to(tl.float8e5).to(tl.float32)")),
 )  # fmt: skip
 
 CHEATS = (*KEYS, *TERMS, *PLACES, *PRECISION)

@@ -15,7 +15,7 @@ SCAN = (
     Cheat("getattr_by_map", CHEATING, ("getattr",), ONE),
     Cheat("reads_oracle", CHEATING, ("import of kernelwright",), ONE),
     Cheat("gc_search", CHEATING, ("import of gc",), ONE),
-    Cheat("gc_behind_torch", CHEATING, ("gc",), ONE),
+    Cheat("gc_behind_torch", CHEATING, ("torch.utils",), ONE),
 )
 WALLS = (
     Cheat("reads_proc", "cheating runtime_error", (), ONE),

@@ -12,7 +12,7 @@ HOST = (
     Cheat("host_matmul_method", CHEATING, ("matmul",), ONE),
     Cheat("host_copy_in_place", CHEATING, ("copy_",), ONE),
     Cheat("host_sdpa", CHEATING, ("scaled_dot_product_attention",), ONE),
-    Cheat("host_ops_namespace", CHEATING, ("copy_",), ONE),
+    Cheat("host_ops_namespace", CHEATING, ("torch.ops",), ONE),
     Cheat("host_reads_values", CHEATING, ("contents of q_extend are not readable",), ONE),
     Cheat("host_reads_slots", CHEATING, ("contents of kv_indices are not readable",), ONE),
     Cheat("refusal_swallowed", CHEATING, ("add_",), ONE),
@@ -53,7 +53,7 @@ DETECTION = (
 BASELINE = (
     Cheat("slow_environment", CHEATING, ("import of os",), ONE),
     Cheat("slow_threads", CHEATING, ("set_num_threads",), ONE),
-    Cheat("thread_by_torch", CHEATING, ("threading",), ONE),
+    Cheat("thread_by_torch", CHEATING, ("torch.utils",), ONE),
     Cheat("large_scratch", "over_limit", ("scratch",), ONE),
 )
 CHEATS = (*HOST, *READY, *REPLAY, *DETECTION, *BASELINE)
