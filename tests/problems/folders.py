@@ -60,3 +60,8 @@ def called(problem: GeneralProblem, inputs: Inputs, way: int) -> tuple[LibraryWa
     own = replace(inputs, values=values)
     chosen = problem.baselines.library(own)[way]
     return chosen, chosen.call(), own
+
+
+def zeros(inputs: Inputs) -> Answers:
+    """Return zeros for every output."""
+    return {name: torch.zeros(inputs.tensor(name).shape) for name in inputs.outputs}

@@ -9,9 +9,9 @@ import torch
 
 from kernelwright.core.problem import Workload
 from kernelwright.problems.contract import Answers, Inputs
-from tests.problems.folder_problems import Answer, changed, report_on, shipped, smoke, zeros
+from tests.problems.folders import Fake, changed, folder, report_on, smoke, zeros
 
-PROBLEM = shipped("flash_attention_backward")
+PROBLEM = folder("flash_attention_backward")
 SMOKE = smoke(PROBLEM)
 SEEDS = (0, 1)
 Applies = Callable[[Mapping[str, object]], bool]
@@ -155,7 +155,7 @@ def _always(_params: Mapping[str, object]) -> bool:
     return True
 
 
-def _with(**values: float | bool) -> Answer:
+def _with(**values: float | bool) -> Fake:
     return lambda inputs: Flash()(changed(inputs, **values))
 
 
@@ -171,7 +171,7 @@ def one_infinity(inputs: Inputs) -> Answers:
     return {**found, "dv": found["dv"].index_fill(2, torch.tensor([3]), torch.inf)}
 
 
-def _window(more: int) -> Answer:
+def _window(more: int) -> Fake:
     return lambda inputs: Flash()(changed(inputs, window_size=inputs.number("window_size") + more))
 
 
@@ -186,7 +186,7 @@ def one_sequence(inputs: Inputs) -> Answers:
     return Flash()(changed(inputs, **ends))
 
 
-FAKES: dict[str, tuple[Answer, Applies]] = {
+FAKES: dict[str, tuple[Fake, Applies]] = {
     "zeros": (zeros, _always),
     "delta forgotten": (Flash(no_delta=True), _always),
     "delta from o alone": (Flash(delta_of_output=True), _always),
@@ -228,7 +228,7 @@ def test_a_fake_fails_on_every_smoke_workload_that_has_what_it_gets_wrong(name: 
             assert report.wrong is not None
 
 
-HONEST: dict[str, Answer] = {
+HONEST: dict[str, Fake] = {
     "exact": PROBLEM.oracle,
     "from rounded o and lse": Flash(),
     "16-bit weights": Flash(rounds=True),

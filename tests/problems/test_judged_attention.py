@@ -1,18 +1,17 @@
 """The judge on folders of attention: references pass, wrong kernels made from them get the right status."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from kernelwright.chips.catalogue import load_chip
-from kernelwright.core.candidate import Candidate
-from kernelwright.core.verdict import Verdict
 from kernelwright.judge import CandidateJudge
 from kernelwright.problems.general import GeneralProblem
-from kernelwright.sandbox import CaptureService, Limits
-from tests.problems.folder_problems import SECRET, shipped
+from kernelwright.sandbox import CaptureService
+from tests.problems.folders import folder
+from tests.problems.judged import edited, opened, verdict_on
 
-PROBLEMS = {name: shipped(name) for name in ("paged_decode_attention", "flash_attention_backward")}
+PROBLEMS = {name: folder(name) for name in ("paged_decode_attention", "flash_attention_backward")}
 
 # Problem, what stands in the reference, what instead, the status.
 WRONG = {
@@ -33,24 +32,9 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def capture() -> Iterator[CaptureService]:
-    with CaptureService(limits=Limits(call_s=30.0)) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def judges(capture: CaptureService) -> Iterator[dict[str, CandidateJudge]]:
-    made = {
-        name: CandidateJudge(problem, problem.suite("smoke", SECRET), load_chip("cpu"), capture, SECRET)
-        for name, problem in PROBLEMS.items()
-    }
-    yield made
-    for judge in made.values():
-        judge.close()
-
-
-def _verdict(judge: CandidateJudge, source: str) -> Verdict:
-    return judge.check(Candidate(source), 1, lambda _line: None)
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(contextmanager(opened)(p, capture)) for name, p in PROBLEMS.items()}
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
@@ -58,14 +42,12 @@ def test_reference_and_tuned_reference_are_accepted(problem: GeneralProblem, jud
     tuned = problem.baselines.autotuned()
     assert tuned is not None
     for source in (problem.baselines.reference(), tuned):
-        verdict = _verdict(judges[problem.name.replace("-", "_")], source)
+        verdict = verdict_on(judges[problem.name.replace("-", "_")], source)
         assert verdict.is_accepted, verdict.reason
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_kernels_are_refused(name: str, judges: dict[str, CandidateJudge]) -> None:
     problem, right, wrong, status = WRONG[name]
-    source = PROBLEMS[problem].baselines.reference()
-    assert right in source
-    verdict = _verdict(judges[problem], source.replace(right, wrong))
+    verdict = verdict_on(judges[problem], edited(PROBLEMS[problem].baselines.reference(), (right, wrong)))
     assert verdict.status == status, verdict.reason

@@ -8,9 +8,9 @@ import torch
 
 from kernelwright.core.problem import Workload
 from kernelwright.problems.contract import Answers, Inputs, tensor
-from tests.problems.folder_problems import Answer, changed, report_on, shipped, smoke, zeros
+from tests.problems.folders import Fake, changed, folder, report_on, smoke, zeros
 
-PROBLEM = shipped("paged_decode_attention")
+PROBLEM = folder("paged_decode_attention")
 SMOKE = smoke(PROBLEM)
 SEEDS = (0, 1)
 Applies = Callable[[Mapping[str, object]], bool]
@@ -79,7 +79,7 @@ def _clean(inputs: Inputs) -> Inputs:
     return changed(inputs, block_tables=table, **caches)
 
 
-def _lengths(change: Callable[[torch.Tensor], torch.Tensor]) -> Answer:
+def _lengths(change: Callable[[torch.Tensor], torch.Tensor]) -> Fake:
     def run(inputs: Inputs) -> Answers:
         clean = _clean(inputs)
         return {"out": _attend(changed(clean, seq_lens=change(inputs.tensor("seq_lens")).to(torch.int32)))}
@@ -148,14 +148,14 @@ def _always(_params: Mapping[str, object]) -> bool:
     return True
 
 
-def _without(name: str, value: float | bool | None) -> tuple[Answer, Applies]:
+def _without(name: str, value: float | bool | None) -> tuple[Fake, Applies]:
     """Return the fake that takes `value` for an argument, and where it applies."""
     key = "window" if name == "window_size" else name
     # Pages before a window are nobody's, and NaN would be found for another reason.
     return (lambda i: {"out": _attend(changed(_clean(i), **{name: value}))}, lambda p: key in p)
 
 
-FAKES: dict[str, tuple[Answer, Applies]] = {
+FAKES: dict[str, tuple[Fake, Applies]] = {
     "zeros": (zeros, _always),
     "mean of V": (mean_of_v, _always),
     "page table ignored": (table_ignored, _always),
@@ -216,7 +216,7 @@ def rounded_weights(inputs: Inputs) -> Answers:
 
 @pytest.mark.parametrize("workload", SMOKE, ids=lambda w: w.name)
 @pytest.mark.parametrize("answer", [PROBLEM.oracle, rounded_weights], ids=["exact", "rounded-weights"])
-def test_honest_rounding_passes_with_room(workload: Workload, answer: Answer) -> None:
+def test_honest_rounding_passes_with_room(workload: Workload, answer: Fake) -> None:
     for seed in SEEDS:
         report = report_on(PROBLEM, workload, seed, answer)
         assert report.passed, report.reason
