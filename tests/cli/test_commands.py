@@ -171,7 +171,7 @@ def test_verify_refuses_a_record_with_one_changed_byte(home: Path, tmp_path: Pat
     changed.write_bytes(content)
     ran = run(tmp_path, "verify", "r", "--json")
     assert ran.code == 1
-    assert set(ran.json) == {"confirmed", "claimed", "measured", "chain_ok", "differences"}
+    assert set(ran.json) == {"confirmed", "claimed", "measured", "chain_ok", "differences", "unsafe"}
     assert (ran.json["confirmed"], ran.json["chain_ok"]) == (False, False)
     assert ran.json["differences"]
 

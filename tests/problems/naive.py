@@ -17,15 +17,18 @@ def naive_attention(inputs: Inputs) -> torch.Tensor:
         for row in range(qo[request + 1] - qo[request]):
             for head in range(q.shape[1]):
                 keys = _keys(inputs, request, row, head // group, kv[request + 1] - kv[request])
-                weights, values = [], []
+                logits, values = [], []
                 for key, value, scale in keys:
                     logit = float(q[qo[request] + row, head] @ key) * _scale(inputs) * scale
                     cap = inputs.number("logit_cap")
-                    weights.append(math.exp(cap * math.tanh(logit / cap) if cap else logit))
+                    logits.append(cap * math.tanh(logit / cap) if cap else logit)
                     values.append(value)
+                # All logits less the largest: the exponential of some has no float64.
+                most = max(logits, default=0.0)
+                weights = [math.exp(logit - most) for logit in logits]
                 total = sum(weights)
                 if a["sinks"] is not None:
-                    total += math.exp(float(inputs.tensor("sinks")[head]))
+                    total += math.exp(float(inputs.tensor("sinks")[head]) - most)
                 for weight, value in zip(weights, values, strict=True):
                     out[qo[request] + row, head] += weight / total * value
     return out

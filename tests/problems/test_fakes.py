@@ -165,7 +165,7 @@ def test_the_exact_answer_rounded_passes_with_room(workload: Workload) -> None:
     for seed in SEEDS:
         report = _report(workload, seed, attend)
         assert report.passed and report.reason == ""
-        assert report.rel_l2 < 2.5e-3
+        assert report.rel_l2 < 3e-3
         assert report.row_error < 0.25 * report.row_gate
 
 

@@ -10,7 +10,9 @@ from kernelwright.sandbox.assembly import Event, plan_of
 
 PLAN: dict[str, Any] = {
     "kernels": [[0, "add", 4, 3]],
-    "buffers": [{"name": "x", "role": "input", "dtype": "f32", "size_bytes": 4, "fill": None, "data": []}],
+    "buffers": [
+        {"name": "x", "role": "input", "dtype": "f32", "size_bytes": 4, "fill": None, "data": [], "kept": False}
+    ],
     "launches": [[{"kernel": 0, "grid": [1, 1, 1], "args": [["p", 0, 0], ["s", "i32", 3]], "label": ""}]],
     "host_ns": 5,
 }

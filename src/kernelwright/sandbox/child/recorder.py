@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from kernelwright.core.errors import HarnessError
 from kernelwright.core.plan import ARGUMENT_ROLES
 from kernelwright.sandbox.child.buffers import AddressSpace, Block
 from kernelwright.sandbox.child.refusal import Refusal, Refusals
@@ -85,7 +84,11 @@ class Recorder:
         sizes = self._grid(grid, name)
         parameters = parameter_count(ir)
         if parameters != len(args):
-            raise HarnessError(f"kernel {name} has {parameters} parameters, {len(args)} arguments were bound")
+            # What Triton compiled has them all: somebody put other code in its cache.
+            raise self._refusals.refuse(
+                "cheating", f"kernel {name} has {parameters} parameters, {len(args)} arguments were bound",
+                "launch what Triton compiled",
+            )  # fmt: skip
         option = {
             "kernel": self._kernel(ir, name, shape),
             "grid": sizes,
