@@ -12,12 +12,12 @@ from tests.cheats.catalogue import FOLDER, Edits, edited, source_of
 class Honest:
     """One candidate that must be accepted; without edits it is the file `honest/<name>.py`.
 
-    `refused` says why it is not yet.
+    `gone` is what Triton says where a version no longer has what the candidate uses.
     """
 
     name: str
     edits: Edits = ()
-    refused: str = ""
+    gone: str = ""
 
     @property
     def source(self) -> str:
@@ -92,7 +92,7 @@ IN_THE_KERNEL = (
          "        shape=(extend_len, Lq), strides=(stride_qbs, 1), offsets=(block_m * BLOCK_M, 0),\n"
          "        block_shape=(BLOCK_M, BLOCK_DMODEL), order=(1, 0),\n    )\n"
          '    q = tl.load(q_block, boundary_check=(0, 1), padding_option="zero")'),
-    )),
+    ), gone="Block pointers have been removed"),
     Honest("device-side tensor descriptors", (
         ("            k = tl.load(\n                K_Extend + row_n[None, :] * stride_kbs + kv_head * stride_kh + offs_d[:, None],\n"
          "                mask=mask_n[None, :] & mask_d[:, None],\n                other=0.0,\n            )\n",

@@ -6,12 +6,9 @@ from tests.cheats.conftest import Judges
 from tests.cheats.honest import HONEST, Honest
 
 
-def _row(candidate: Honest) -> object:
-    marks = [pytest.mark.xfail(strict=True, reason=candidate.refused)] if candidate.refused else []
-    return pytest.param(candidate, id=candidate.name, marks=marks)
-
-
-@pytest.mark.parametrize("candidate", [_row(candidate) for candidate in HONEST])
+@pytest.mark.parametrize("candidate", HONEST, ids=[candidate.name for candidate in HONEST])
 def test_it_is_accepted(judged: Judges, candidate: Honest) -> None:
     verdict = judged(candidate.source)
+    if candidate.gone and candidate.gone in verdict.reason:
+        pytest.skip(f"this Triton: {candidate.gone}")
     assert verdict.is_accepted, f"{verdict.status}: {verdict.reason}"

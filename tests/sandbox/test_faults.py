@@ -196,7 +196,7 @@ def test_nothing_of_the_machine_is_in_reach(service: CaptureService, tmp_path: P
     assert tried(lambda: Path("/planted").write_text("1")) in refused, "root"
     assert tried(lambda: collect_env.run("id")) in refused, "program"
     assert issubclass(tried(lambda: urlopen("http://192.0.2.1/", timeout=3)), OSError), "network"
-    assert tried(lambda: Path("/tmp/full").write_bytes(b"0" * (300 << 20))) in refused, "file size"
+    assert tried(lambda: Path("/scratch/full").write_bytes(b"0" * (300 << 20))) in refused, "file size"
     raise ValueError("every attempt failed")
     """
     fault = fault_of(service, source(body, REACH), scanned=False)

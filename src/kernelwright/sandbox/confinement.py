@@ -24,6 +24,8 @@ SYSTEM_PATHS = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 # Rooms that the process inside needs; problems, with their oracles, and the judge are not visible.
 ROOMS = ("core", "sandbox", "compiler")
+# A name of its own: the interpreter and its packages may well lie below /tmp, and cells mount over this folder.
+SCRATCH = "/scratch"
 SCRATCH_BYTES = 512 << 20
 NOBODY = "65534"
 # Confines itself and must then fail to list the root folder. Leaves at once: sandlock's library does not survive
@@ -131,7 +133,7 @@ def _profile(nested: bool = True) -> list[str]:
              "--die-with-parent", "--new-session", "--clearenv"]  # fmt: skip
     if not nested:
         flags.append("--disable-userns")
-    for name, value in _environment("/tmp").items():
+    for name, value in _environment(SCRATCH).items():
         flags += ["--setenv", name, value]
     for system in SYSTEM_PATHS:
         path = Path(system)
@@ -141,7 +143,7 @@ def _profile(nested: bool = True) -> list[str]:
             flags += ["--ro-bind", system, system]
     for name in SYSTEM_FILES:
         flags += ["--ro-bind-try", name, name]
-    flags += ["--proc", "/proc", "--dev", "/dev", "--size", str(SCRATCH_BYTES), "--tmpfs", "/tmp"]
+    flags += ["--proc", "/proc", "--dev", "/dev", "--size", str(SCRATCH_BYTES), "--tmpfs", SCRATCH]
     # Writable by default, and half of the machine's memory in size.
     flags += ["--remount-ro", "/dev"]
     for folder in bound_folders():
@@ -153,7 +155,7 @@ def _profile(nested: bool = True) -> list[str]:
     state = _state_folder()
     if any(Path(state).is_relative_to(folder) for folder in bound_folders()) and Path(state).is_dir():
         flags += ["--tmpfs", state]
-    return [*flags, "--remount-ro", package, "--remount-ro", "/", "--chdir", "/tmp"]
+    return [*flags, "--remount-ro", package, "--remount-ro", "/", "--chdir", SCRATCH]
 
 
 def _environment(scratch: str) -> dict[str, str]:
