@@ -154,4 +154,6 @@ def test_each_timed_call_tells_what_it_lost_and_the_session_its_conditions(sessi
     assert timing.conditions.called_ns == sum(timing.times_ns) < timing.conditions.wall_ns
     assert timing.conditions.scheduling in ("real time", "shared")
     assert len(timing.lost_ns) == 5 and all(lost is None or lost >= 0 for lost in timing.lost_ns)
-    assert timing.conditions.migrations in (0, None)
+    # Each thread may be moved once, to the core that it then stays on.
+    moved = timing.conditions.migrations
+    assert moved is None or 0 <= moved <= host.threads
