@@ -8,12 +8,11 @@ def choose_suite(problem: str, chip: str, suite: str | None) -> str:
 
     Raises UnknownNameError, with the nearest name, for a problem, chip or suite that does not exist.
     """
-    from kernelwright.chips.catalogue import chip_names  # noqa: PLC0415  # lazy
+    from kernelwright.chips.catalogue import require_chip  # noqa: PLC0415  # lazy
     from kernelwright.problems import load_problem  # noqa: PLC0415  # needs torch
 
     suites = load_problem(problem).suites
-    if chip not in chip_names():
-        raise UnknownNameError("chip", chip, chip_names())
+    require_chip(chip)
     chosen = suite or ("cpu" if chip == "cpu" else "full")
     if chosen not in suites:
         raise UnknownNameError("suite", chosen, suites)

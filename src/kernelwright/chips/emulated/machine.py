@@ -81,6 +81,7 @@ class Machine:
     die_link_latency: int
     memory_bytes: int
     memory_bytes_per_s: float
+    memory_efficiency: float
     memory_channels: int
     memory_latency: int
     atomic_cycles: float
@@ -104,3 +105,8 @@ class Machine:
     noise: float = 0.0
     noise_seed: int = 0
     f8_accumulate_bits: int = 32
+
+    @property
+    def usable_units(self) -> int:
+        """Return how many units can run blocks."""
+        return self.units - len(self.fused_off)
