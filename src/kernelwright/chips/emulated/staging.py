@@ -1,0 +1,51 @@
+"""What a tile program's pipeline holds in shared memory, and what fits on a unit."""
+
+from kernelwright.chips.emulated.machine import Machine
+from kernelwright.chips.emulated.tile_program import Access, Kind, Segment, TileProgram
+
+
+def bytes_of_a_stage(program: TileProgram) -> int:
+    """Return the shared memory, in bytes, that one more pipeline stage of every loop with copies takes; 0 without."""
+    return max((sum(_bytes(program.accesses[a]) for a in _copied(s)) for s in _loops(program)), default=0)
+
+
+def copy_depth(program: TileProgram) -> int:
+    """Return how many groups of copies may still be open at the wait of the loops: the smallest of them, 0 without."""
+    waits = [op.count for segment in _loops(program) for op in segment.ops if op.kind is Kind.WAIT]
+    return min(waits, default=0)
+
+
+def has_loads_in_loops(program: TileProgram) -> bool:
+    """Return whether a loop loads from global memory straight to registers."""
+    return any(op.kind is Kind.LOAD for segment in _loops(program) for op in segment.ops)
+
+
+def blocks_that_fit(machine: Machine, program: TileProgram, shared_bytes: int) -> int:
+    """Return how many blocks one unit holds if each takes `shared_bytes`; the grid's size left out.
+
+    Registers are rounded up to the machine's granularity a warp, shared memory is taken as it is.
+    """
+    warp_registers = program.registers_per_thread * machine.warp_lanes
+    grain = max(1, machine.registers_granularity)
+    warp_registers = -(-warp_registers // grain) * grain
+    limits = [machine.max_blocks, machine.max_warps // program.warps]
+    if warp_registers:
+        limits.append(machine.registers // (warp_registers * program.warps))
+    if shared_bytes:
+        limits.append(machine.shared_bytes // shared_bytes)
+    return min(limits)
+
+
+def _loops(program: TileProgram) -> list[Segment]:
+    return [segment for segment in program.segments if segment.name.startswith(("for", "while"))]
+
+
+def _copied(segment: Segment) -> list[int]:
+    return [op.access for op in segment.ops if op.kind is Kind.COPY]
+
+
+def _bytes(access: Access) -> int:
+    elements = 1
+    for size in access.shape:
+        elements *= size
+    return elements * access.element_bytes
