@@ -5,8 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 # "Trace Event Format" (Google, 2016): fields of complete and metadata events.
-COMPLETE = {"name": str, "cat": str, "ph": str, "ts": (int, float), "dur": (int, float), "pid": int, "tid": int}
-METADATA = {"name": str, "ph": str, "pid": int, "tid": int, "args": dict}
+COMPLETE: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "cat": str,
+    "ph": str,
+    "ts": (int, float),
+    "dur": (int, float),
+    "pid": int,
+    "tid": int,
+}
+METADATA: dict[str, type | tuple[type, ...]] = {"name": str, "ph": str, "pid": int, "tid": int, "args": dict}
 METADATA_NAMES = {"process_name", "process_sort_index", "thread_name", "thread_sort_index", "process_labels"}
 
 

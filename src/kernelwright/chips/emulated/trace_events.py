@@ -1,7 +1,8 @@
 """The stays of ops on resources as trace events, for Perfetto and chrome://tracing.
 
-Format: "Trace Event Format", JSON object form: complete events ("ph": "X") with `ts` and `dur` in microseconds, metadata
-events ("ph": "M") that name processes and threads. Events of one thread must nest or lie apart; here they lie apart.
+Format: "Trace Event Format", JSON object form: complete events ("ph": "X") with `ts` and `dur` in microseconds,
+metadata events ("ph": "M") that name processes and threads. Events of one thread must nest or lie apart, here all lie
+apart.
 """
 
 import heapq
@@ -48,8 +49,8 @@ def trace_object(
 ) -> dict[str, object]:
     """Return the JSON object that Perfetto opens; launches follow each other, each begins with its launch floor.
 
-    Times are emulated. Stays on units from `units` on are left out; `otherData` says how many. Whole nanoseconds: viewers
-    keep no less, and stays that lie apart must not overlap after rounding.
+    Times are emulated. Stays on units from `units` on are left out; `otherData` says how many. Whole nanoseconds:
+    viewers keep no less, and stays that lie apart must not overlap after rounding.
     """
     stays: list[Stay] = []
     begin_ns = left_out = 0
