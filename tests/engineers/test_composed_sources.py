@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ DESIGNS = {
     "group": Design(PLAIN.changed(rows="group", key_load="transposed_tile"), SMALL),
     "split": Design(PLAIN.changed(grid="table", prefix="split"), SMALL),
     "several": Design(PLAIN.changed(grid="table", items="several", rows="group", loops="apart"), SMALL),
+    "ahead": Design(PLAIN.changed(slots="ahead", loops="apart"), SMALL),
+    "regimes": Design(
+        FULL.changed(items="one", slots="ahead", key_load="by_regime", order="by_regime"),
+        replace(SMALL, as_tile=1),
+        {"chunk/64": replace(SMALL, tiles_first=1), "few/128": SMALL},
+    ),
     "full": Design(FULL, Tiles(split_keys=16), {"few/128": SMALL, "chunk/64": SMALL}),
 }
 
@@ -140,3 +147,5 @@ def test_choices_that_do_not_fit_together_are_refused() -> None:
         Architecture(prefix="split")
     with pytest.raises(ValueError, match="several items"):
         Architecture(items="several")
+    with pytest.raises(ValueError, match="order by regime"):
+        Architecture(order="by_regime")

@@ -12,7 +12,9 @@ Loops = Literal["one", "apart"]
 Softmax = Literal["exp", "exp2"]
 Rows = Literal["tokens", "group"]
 Prefix = Literal["serial", "split"]
-KeyLoad = Literal["transposed_tile", "transposed_pointers"]
+KeyLoad = Literal["transposed_tile", "transposed_pointers", "by_regime"]
+Slots = Literal["same", "ahead"]
+Order = Literal["heads", "by_regime"]
 Items = Literal["one", "several"]
 
 
@@ -25,8 +27,10 @@ class Architecture:
     longest work first. `loops` one: every block masked; apart: interior blocks carry no mask.
     `rows` tokens: a tile holds tokens of one query head; group: tokens x the query heads of one
     KV head. `prefix` split: a long prefix is shared out over programs and merged by a second
-    kernel. `items` several: a program works through several tiles. `per_regime`: host code picks
-    tiles by the lengths of the call.
+    kernel. `key_load` and `order` by_regime: tiles say which. `slots` ahead: a step loads the pool
+    slots of the step after it. `order` heads: neighbouring programs are heads of one tile. `items`
+    several: a program works through several tiles. `per_regime`: host code picks tiles by the
+    lengths of the call.
     """
 
     grid: Grid = "padded_exit"
@@ -36,6 +40,8 @@ class Architecture:
     prefix: Prefix = "serial"
     key_load: KeyLoad = "transposed_pointers"
     items: Items = "one"
+    slots: Slots = "same"
+    order: Order = "heads"
     per_regime: bool = False
 
     def __post_init__(self) -> None:
@@ -43,6 +49,8 @@ class Architecture:
             raise ValueError("a split prefix needs grid='table': its pieces are rows of the table")
         if self.items == "several" and self.grid != "table":
             raise ValueError("several items a program need grid='table'")
+        if self.order == "by_regime" and self.grid != "table":
+            raise ValueError("an order by regime needs grid='table'")
 
     def changed(self, **choices: object) -> "Architecture":
         """Return the architecture with other choices; raises ValueError where they do not fit together."""
@@ -57,6 +65,10 @@ class Architecture:
             unread["split_keys"] = Tiles.split_keys
         if self.items == "one":
             unread["items"] = Tiles.items
+        if self.key_load != "by_regime":
+            unread["as_tile"] = Tiles.as_tile
+        if self.order != "by_regime":
+            unread["tiles_first"] = Tiles.tiles_first
         return replace(tiles, **unread)
 
 
@@ -66,7 +78,8 @@ class Tiles:
 
     `block_keys` keys a step in the prefix, `block_new` in the new tokens, at most `block_edge` where
     they are masked (loops apart); `split_keys` prefix keys a program (0: never split); `items` tiles
-    a program works through.
+    a program works through; `as_tile` keys loaded as they lie, then transposed; `tiles_first` neighbouring programs
+    are tiles of one head.
     """
 
     block_rows: int = 64
@@ -77,6 +90,8 @@ class Tiles:
     items: int = 1
     warps: int = 4
     stages: int = 1
+    as_tile: int = 0
+    tiles_first: int = 0
 
 
 @dataclass(frozen=True)

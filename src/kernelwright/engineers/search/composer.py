@@ -8,6 +8,7 @@ from kernelwright.engineers.search import host_text, kernel_text, regimes
 from kernelwright.engineers.search.architecture import MARK, Architecture, Design, Tiles
 
 _LINE = 116
+_KEYS_AS_TILE = {"transposed_tile": "True", "transposed_pointers": "False", "by_regime": "as_tile"}
 
 
 def compose(design: Design) -> str:
@@ -36,14 +37,16 @@ def _device_functions(architecture: Architecture) -> list[str]:
         "parameters": _annotated(kernel_text.CONSTANTS, 12),
         "constants": kernel_text.CONSTANTS.replace("\n", " "),
         "rows": (kernel_text.ROWS_GROUP if grouped else kernel_text.ROWS_TOKENS).rstrip(),
-        "row_factor": "G" if grouped else "1",
+        "row_factor": "group" if grouped else "1",
     }
     sweeps = kernel_text.SWEEPS_APART if architecture.loops == "apart" else kernel_text.SWEEPS_ONE
+    ahead = architecture.slots == "ahead"
+    fill["early"] = kernel_text.EARLY_AHEAD.rstrip() if ahead else ""
+    fill["slots"] = (kernel_text.SLOTS_AHEAD if ahead else kernel_text.SLOTS_SAME).rstrip()
     fill["sweeps"] = Template(sweeps).substitute(fill).rstrip()
-    pointers = architecture.key_load == "transposed_pointers"
     texts = [
         kernel_text.LOAD_TILE,
-        kernel_text.LOAD_KEYS_TRANSPOSED_POINTERS if pointers else kernel_text.LOAD_KEYS_TRANSPOSED_TILE,
+        kernel_text.LOAD_KEYS,
         kernel_text.CAP,
         kernel_text.SOFTMAX_EXP2 if base2 else kernel_text.SOFTMAX_EXP,
         kernel_text.SWEEP,
@@ -85,6 +88,8 @@ def _host_body(architecture: Architecture) -> str:
         "programs": "kv_heads" if architecture.rows == "group" else "heads",
         "item_programs": "(n_items + several - 1) // several" if architecture.items == "several" else "n_items",
         "is_split": "is_split" if split else "False",
+        "as_tile": _KEYS_AS_TILE[architecture.key_load],
+        "tiles_first": "tiles_first" if architecture.order == "by_regime" else "False",
     }
     if architecture.grid == "table":
         body = [host_text.HEAD, host_text.TABLES if split else host_text.TABLE_UNSPLIT]

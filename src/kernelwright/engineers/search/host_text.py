@@ -8,7 +8,7 @@ def extend_attention_fwd(
 ):
 """
 
-# (block rows, block keys, block new, block edge, split keys, items a program, warps, stages)
+# (block rows, block keys, block new, block edge, split keys, items a program, warps, stages, keys as tiles, order)
 TILES_ONE = """
 TILES = $tiles
 """
@@ -72,7 +72,7 @@ HEAD = """\
     window = sliding_window_size if windowed else -1
     scale = sm_scale if sm_scale is not None else 1.0 / math.sqrt(dq)
     pool_bytes = k_buffer.element_size()
-    rows, keys, new, edge, split, several, warps, stages = $choice
+    rows, keys, new, edge, split, several, warps, stages, as_tile, tiles_first = $choice
     part = sums = q_extend
 """
 
@@ -87,14 +87,14 @@ SHARED = """\
         q_extend.stride(0), q_extend.stride(1), k_extend.stride(0), k_extend.stride(1),
         v_extend.stride(0), v_extend.stride(1), o_extend.stride(0), o_extend.stride(1),
         k_buffer.stride(0), k_buffer.stride(1), v_buffer.stride(0), v_buffer.stride(1),
-        scale, k_scale, v_scale, logit_cap, window,
+        scale, k_scale, v_scale, logit_cap, window, group,
     )
     constants = {
-        "G": group, "PREFIX": sum(prefixes) > 0, "INTERIOR": max(lengths) > new,
+        "PREFIX": sum(prefixes) > 0, "INTERIOR": max(lengths) > 16,
         "CUSTOM": custom, "CUSTOM_PREFIX": custom and not skip_prefix_custom_mask,
         "CAUSAL": bool(is_causal) and not custom, "WINDOW": windowed, "CAP": logit_cap > 0,
-        "SINKS": sinks is not None, "BM": rows, "BN": keys, "BE": new, "BD": min(new, edge),
-        "DQ": dq, "DQ0": dq0, "DQ1": dq1, "DV": dv, "DV0": dv0, "DV1": dv1,
+        "SINKS": sinks is not None, "AS_TILE": bool($as_tile), "BM": rows,
+        "BN": keys, "BE": new, "BD": min(new, edge), "DQ": dq, "DQ0": dq0, "DQ1": dq1, "DV": dv, "DV0": dv0, "DV1": dv1,
     }
 """
 
@@ -103,14 +103,17 @@ LAUNCH_PADDED = """\
     extend_kernel[(len(lengths), $programs, tiles)](*shared, **constants, num_warps=warps, num_stages=stages)
 """
 
-# A plan may carry 64 KiB of constants: a split is given up first, then the table.
+# A plan may carry 64 KiB of constants: pieces become longer first, then the table is given up. Whether a call is
+# split follows from its regime, not from its lengths: calls of one regime run one kernel.
 TABLES = """\
     causal = bool(is_causal) and not custom
     items, merges = _plan(lengths, prefixes, $factor, rows, split, causal, window)
-    is_split = any(count > 1 for _, _, _, count in merges)
+    is_split = split > 0 and sum(prefixes) > 0
+    while is_split and len(items) + len(merges) > 3500 and split < max(prefixes):
+        split *= 2
+        items, merges = _plan(lengths, prefixes, $factor, rows, split, causal, window)
     if is_split and len(items) + len(merges) > 3500:
         is_split = False
-        items, merges = _plan(lengths, prefixes, $factor, rows, 0, causal, window)
     tiles = (max(lengths) * $factor + rows - 1) // rows
     has_table = len(items) <= 3500
     table = _flat(items, q_extend.device) if has_table else qo_indptr
@@ -132,8 +135,9 @@ SCRATCH = """\
 """
 
 LAUNCH_TABLE = """\
-    extend_kernel[($programs, $item_programs)](
-        *shared, table, $programs, tiles, n_items, several, has_table, $is_split, **constants,
+    programs = ($item_programs, $programs) if $tiles_first else ($programs, $item_programs)
+    extend_kernel[programs](
+        *shared, table, $programs, tiles, n_items, several, has_table, $is_split, bool($tiles_first), **constants,
         num_warps=warps, num_stages=stages,
     )
 """
@@ -142,7 +146,8 @@ LAUNCH_MERGE = """\
     if is_split:
         merge_kernel[($programs, len(merges))](
             part, sums, o_extend, qo_indptr, shared[11],
-            _flat(merges, q_extend.device), o_extend.stride(0), o_extend.stride(1), $programs, group, sinks is not None,
+            _flat(merges, q_extend.device), o_extend.stride(0), o_extend.stride(1), $programs, group,
+            sinks is not None,
             rows, dq, dq0, dq1, dv, dv0, dv1, num_warps=warps, num_stages=1,
         )
 """

@@ -1,9 +1,10 @@
 """Fragments of the attention kernels, as text: one function or block of a candidate each.
 
-`$name` marks a place that the composer fills. Letters: BM rows of a query tile, BN keys a step, G query
-heads of one KV head, DQ and DV head widths; a width that is no power of two is cut in two parts (DQ0 and
+`$name` marks a place that the composer fills. Letters: BM rows of a query tile, BN keys a
+step, DQ and DV head widths; a width that is no power of two is cut in two parts (DQ0 and
 DQ1, DV0 and DV1), part 1 absent where it is 0. Row maxima are kept in
-units of $unit (log2(e) where exponentials are base 2).
+units of $unit (log2(e) where exponentials are base 2). Numbers that follow from how many heads and tiles a call has
+are arguments and never specialised, so that calls of one regime run one kernel.
 """
 
 IMPORTS = """\
@@ -30,25 +31,22 @@ def _load_tile(base, rows, live, AT: tl.constexpr, COLS: tl.constexpr, WIDTH: tl
     return tile
 '''
 
-LOAD_KEYS_TRANSPOSED_TILE = '''
+LOAD_KEYS = '''
 @triton.jit
-def _load_keys(base, rows, live, AT: tl.constexpr, COLS: tl.constexpr, WIDTH: tl.constexpr, MASKED: tl.constexpr):
-    """[COLS, keys]: rows loaded as they lie, then transposed."""
-    return tl.trans(_load_tile(base, rows, live, AT, COLS, WIDTH, MASKED))
-'''
-
-LOAD_KEYS_TRANSPOSED_POINTERS = '''
-@triton.jit
-def _load_keys(base, rows, live, AT: tl.constexpr, COLS: tl.constexpr, WIDTH: tl.constexpr, MASKED: tl.constexpr):
-    """[COLS, keys] through transposed pointers."""
-    d = AT + tl.arange(0, COLS)
-    at = base + rows[None, :] + d[:, None]
-    if AT + COLS > WIDTH:
-        tile = tl.load(at, mask=live[None, :] & (d < WIDTH)[:, None], other=0.0)
-    elif MASKED:
-        tile = tl.load(at, mask=live[None, :], other=0.0)
+def _load_keys(base, rows, live, AT: tl.constexpr, COLS: tl.constexpr, WIDTH: tl.constexpr, MASKED: tl.constexpr,
+               AS_TILE: tl.constexpr):
+    """[COLS, keys]: rows loaded as they lie and transposed (AS_TILE), or through transposed pointers."""
+    if AS_TILE:
+        tile = tl.trans(_load_tile(base, rows, live, AT, COLS, WIDTH, MASKED))
     else:
-        tile = tl.load(at)
+        d = AT + tl.arange(0, COLS)
+        at = base + rows[None, :] + d[:, None]
+        if AT + COLS > WIDTH:
+            tile = tl.load(at, mask=live[None, :] & (d < WIDTH)[:, None], other=0.0)
+        elif MASKED:
+            tile = tl.load(at, mask=live[None, :], other=0.0)
+        else:
+            tile = tl.load(at)
     return tile
 '''
 
@@ -93,21 +91,19 @@ def _sweep(acc, acc1, m_i, l_i, q, q1, k_base, v_base, stride_k, stride_v, index
            position, mask_rows, live, scale, cap, window,
            GATHER: tl.constexpr, MASKED: tl.constexpr, CUSTOM: tl.constexpr, CAUSAL: tl.constexpr,
            WINDOW: tl.constexpr, CAP: tl.constexpr, BN: tl.constexpr, DQ: tl.constexpr, DQ0: tl.constexpr,
-           DQ1: tl.constexpr, DV: tl.constexpr, DV0: tl.constexpr, DV1: tl.constexpr):
+           DQ1: tl.constexpr, DV: tl.constexpr, DV0: tl.constexpr, DV1: tl.constexpr, AS_TILE: tl.constexpr):
     """Attend to keys [first, last); a query at `position` stands in the frame of these keys."""
+$early
     for start in range(first, last, BN):
         n = start + tl.arange(0, BN)
         there = n < last
         if GATHER:
-            if MASKED:
-                slot = tl.load(index + n, mask=there, other=0).to(tl.int64)
-            else:
-                slot = tl.load(index + n).to(tl.int64)
+$slots
         else:
             slot = n.to(tl.int64)
-        s = tl.dot(q, _load_keys(k_base, slot * stride_k, there, 0, DQ0, DQ, MASKED).to(q.dtype))
+        s = tl.dot(q, _load_keys(k_base, slot * stride_k, there, 0, DQ0, DQ, MASKED, AS_TILE).to(q.dtype))
         if DQ1 > 0:
-            s = tl.dot(q1, _load_keys(k_base, slot * stride_k, there, DQ0, DQ1, DQ, MASKED).to(q.dtype), s)
+            s = tl.dot(q1, _load_keys(k_base, slot * stride_k, there, DQ0, DQ1, DQ, MASKED, AS_TILE).to(q.dtype), s)
         factor = scale * $unit
         if CAP:
             s = _capped(s, scale, cap)
@@ -133,17 +129,38 @@ def _sweep(acc, acc1, m_i, l_i, q, q1, k_base, v_base, stride_k, stride_v, index
     return acc, acc1, m_i, l_i
 '''
 
+# How a step finds the slots of its keys: it asks for its own, or for those of the step after it. Pipelines that
+# compilers make keep no copies in flight where a load waits for another load of the same step.
+SLOTS_SAME = """\
+            if MASKED:
+                slot = tl.load(index + n, mask=there, other=0).to(tl.int64)
+            else:
+                slot = tl.load(index + n).to(tl.int64)
+"""
+
+EARLY_AHEAD = """\
+    if GATHER:
+        early = first + tl.arange(0, BN)
+        coming = tl.load(index + early, mask=early < last, other=0).to(tl.int64)
+"""
+
+SLOTS_AHEAD = """\
+            slot = coming
+            later = n + BN
+            coming = tl.load(index + later, mask=later < last, other=0).to(tl.int64)
+"""
+
 # The inside of `_attend`: which keys each sweep covers, and whether it masks them.
 SWEEPS_ONE = """\
     if PREFIX:
         acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, first, last,
                                      cached + token, mask_rows, live, scale * k_scale, cap, window,
-                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths)
+                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE)
         acc *= v_scale
         acc1 *= v_scale
     acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_new, v_new, ske, sve, index, new_first, new_last,
                                  token, mask_rows + cached, live, scale, cap, window,
-                                 False, True, CUSTOM, CAUSAL, WINDOW, CAP, BE, $widths)
+                                 False, True, CUSTOM, CAUSAL, WINDOW, CAP, BE, $widths, AS_TILE)
 """
 
 SWEEPS_APART = """\
@@ -153,10 +170,10 @@ SWEEPS_APART = """\
             middle = tl.maximum(first, first + (last - first) // BN * BN)
             acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, first, middle,
                                          cached + token, mask_rows, live, scale * k_scale, cap, window,
-                                         True, False, False, False, False, CAP, BN, $widths)
+                                         True, False, False, False, False, CAP, BN, $widths, AS_TILE)
         acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, middle, last,
                                      cached + token, mask_rows, live, scale * k_scale, cap, window,
-                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths)
+                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE)
         acc *= v_scale
         acc1 *= v_scale
     new_middle = new_first
@@ -167,10 +184,10 @@ SWEEPS_APART = """\
         new_middle = tl.minimum(full, new_last) // BE * BE
         acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_new, v_new, ske, sve, index, new_first, new_middle,
                                      token, mask_rows, live, scale, cap, window,
-                                     False, False, False, False, False, CAP, BE, $widths)
+                                     False, False, False, False, False, CAP, BE, $widths, AS_TILE)
     acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_new, v_new, ske, sve, index, new_middle, new_last,
                                  token, mask_rows + cached, live, scale, cap, window,
-                                 False, True, CUSTOM, CAUSAL, WINDOW, CAP, BD, $widths)
+                                 False, True, CUSTOM, CAUSAL, WINDOW, CAP, BD, $widths, AS_TILE)
 """
 
 WIDTHS = "DQ, DQ0, DQ1, DV, DV0, DV1"
@@ -178,28 +195,29 @@ WIDTHS = "DQ, DQ0, DQ1, DV, DV0, DV1"
 ARGUMENTS = """\
 q_ptr, ke_ptr, ve_ptr, o_ptr, kb_ptr, vb_ptr, qo_indptr, kv_indptr, kv_indices, mask_ptr, mask_indptr, sinks,
 part_ptr, sums_ptr, sqt, sqh, sket, skeh, svet, sveh, sot, soh, skbt, skbh, svbt, svbh,
-scale, k_scale, v_scale, cap, window,"""
+scale, k_scale, v_scale, cap, window, group,"""
 
 CONSTANTS = """\
-G, PREFIX, INTERIOR, CUSTOM, CUSTOM_PREFIX, CAUSAL, WINDOW, CAP, SINKS, BM, BN, BE, BD, DQ, DQ0, DQ1, DV, DV0, DV1"""
+PREFIX, INTERIOR, CUSTOM, CUSTOM_PREFIX, CAUSAL, WINDOW, CAP, SINKS, AS_TILE, BM, BN, BE, BD,
+DQ, DQ0, DQ1, DV, DV0, DV1"""
 
 # rows: which token and head each row of the query tile is.
 ROWS_TOKENS = """\
     row = tile * BM + tl.arange(0, BM)
     token = row
     heads = head + row * 0
-    kv_head = head // G
+    kv_head = head // group
     token_first = tile * BM
     token_last = tile * BM + BM - 1
 """
 
 ROWS_GROUP = """\
     row = tile * BM + tl.arange(0, BM)
-    token = row // G
-    heads = head * G + row % G
+    token = row // group
+    heads = head * group + row % group
     kv_head = head
-    token_first = tile * BM // G
-    token_last = (tile * BM + BM - 1) // G
+    token_first = tile * BM // group
+    token_last = (tile * BM + BM - 1) // group
 """
 
 ATTEND = '''
@@ -280,7 +298,7 @@ def _finish(acc, acc1, m_i, l_i, sinks, heads, live, o_ptr, rows, SINKS: tl.cons
 
 # The kernel itself: how programs find their tiles.
 KERNEL_PADDED = """
-@triton.jit
+@triton.jit(do_not_specialize=["window", "group"])
 def extend_kernel($arguments
                   $parameters):
     request = tl.program_id(0)
@@ -293,7 +311,7 @@ def extend_kernel($arguments
 """
 
 KERNEL_PADDED_EXIT = """
-@triton.jit
+@triton.jit(do_not_specialize=["window", "group"])
 def extend_kernel($arguments
                   $parameters):
     request = tl.program_id(0)
@@ -334,32 +352,35 @@ def _item($arguments
 """
 
 KERNEL_TABLE = """
-@triton.jit
+@triton.jit(do_not_specialize=["window", "group", "n_heads", "n_tiles", "n_items"])
 def extend_kernel($arguments
                   table, n_heads, n_tiles, n_items, ITEMS: tl.constexpr, TABLE: tl.constexpr, SPLIT: tl.constexpr,
-                  $parameters):
+                  TILES_FIRST: tl.constexpr, $parameters):
+    head = tl.program_id(1 if TILES_FIRST else 0)
+    item = tl.program_id(0 if TILES_FIRST else 1)
     _item($arguments
-          table, tl.program_id(1), tl.program_id(0), n_heads, n_tiles, TABLE, SPLIT,
+          table, item, head, n_heads, n_tiles, TABLE, SPLIT,
           $constants)
 """
 
 KERNEL_TABLE_SEVERAL = """
-@triton.jit
+@triton.jit(do_not_specialize=["window", "group", "n_heads", "n_tiles", "n_items"])
 def extend_kernel($arguments
                   table, n_heads, n_tiles, n_items, ITEMS: tl.constexpr, TABLE: tl.constexpr, SPLIT: tl.constexpr,
-                  $parameters):
-    begin = tl.program_id(1) * ITEMS
+                  TILES_FIRST: tl.constexpr, $parameters):
+    head = tl.program_id(1 if TILES_FIRST else 0)
+    begin = tl.program_id(0 if TILES_FIRST else 1) * ITEMS
     for item in range(begin, tl.minimum(begin + ITEMS, n_items)):
         _item($arguments
-              table, item, tl.program_id(0), n_heads, n_tiles, TABLE, SPLIT,
+              table, item, head, n_heads, n_tiles, TABLE, SPLIT,
               $constants)
 """
 
 # A row of the merge table: request, tile, first item, number of items.
 MERGE = '''
-@triton.jit
-def merge_kernel(part_ptr, sums_ptr, o_ptr, qo_indptr, sinks, merge_table, sot, soh, n_heads,
-                 G: tl.constexpr, SINKS: tl.constexpr, BM: tl.constexpr, $width_parameters):
+@triton.jit(do_not_specialize=["n_heads", "group"])
+def merge_kernel(part_ptr, sums_ptr, o_ptr, qo_indptr, sinks, merge_table, sot, soh, n_heads, group,
+                 SINKS: tl.constexpr, BM: tl.constexpr, $width_parameters):
     """Join the partial results of the pieces of one query tile."""
     head = tl.program_id(0)
     entry = tl.program_id(1)

@@ -13,12 +13,12 @@ def regime_of(lengths: Any, prefixes: Any, group: int, width: int, window: int, 
     """
     longest, total, cached = max(lengths), sum(lengths), sum(prefixes)
     requests = sum(1 for n in lengths if n > 0)
-    if longest * group <= 128 and longest <= 16:
+    if longest <= 16:
         kind = "few"
-    elif requests >= 3 and longest * requests >= 2 * total:
-        kind = "ragged"
     elif cached == 0:
         kind = "cold"
+    elif requests >= 3 and longest * requests >= 2 * total:
+        kind = "ragged"
     elif cached >= 8 * total:
         kind = "hit"
     else:
