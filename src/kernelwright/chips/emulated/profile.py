@@ -105,18 +105,21 @@ def _complete(text: ProfileText, trail: tuple[str, ...]) -> Profile:
         if text.base in trail:
             raise RequestError(f"profile {text.name}: base '{text.base}' leads back to itself. Name another.")
         below = _complete(parse_profile(_read(text.base), text.base), (*trail, text.base))
-        facts = {name: _taken_over(fact, text.base) for name, fact in below.facts.items()} | facts
+        facts = {name: _taken_over(fact, text) for name, fact in below.facts.items()} | facts
     missing = [spec.name for spec in FIELDS.values() if not spec.optional and spec.name not in facts]
     if missing:
         raise RequestError(f"profile {text.name}: fields are missing: {', '.join(missing)}. Add them, with a standing.")
     return Profile(text.name, text.title, text.family, text.projected, text.notes, _ordered(facts))
 
 
-def _taken_over(fact: Fact, base: str) -> Fact:
+def _taken_over(fact: Fact, text: ProfileText) -> Fact:
+    source = f"as {text.base}: {fact.source}"
+    if text.keeps_standing:
+        return replace(fact, source=source)
     low, high = fact.low, fact.high
     if isinstance(fact.value, int | float) and low is None:
         low, high = float(fact.value), float(fact.value)
-    return Fact(fact.value, "assumed", f"as {base}: {fact.source}", fact.public, low, high)
+    return Fact(fact.value, "assumed", source, fact.public, low, high)
 
 
 def _ordered(facts: Mapping[str, Fact]) -> dict[str, Fact]:

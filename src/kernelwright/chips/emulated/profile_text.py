@@ -1,7 +1,8 @@
 """Profiles as TOML text: strict reading, and writing.
 
 A file has `name`, `title`, `family`, `projected`, `notes`, optionally `base` (another profile whose facts are taken
-over as assumed), a table `sources` of texts by key, and one table a section whose entries are facts:
+over, as assumed unless `base_standing` is "kept": the same architecture), a table `sources` of texts by key, and one
+table a section whose entries are facts:
 `clock_hz = {value = 1.2e9, standing = "assumed", source = "guess", low = 1e9, high = 1.4e9}`; `note` adds to the
 source, `public` says whether engineers see it.
 """
@@ -16,8 +17,11 @@ from kernelwright.chips.emulated.fact import STANDINGS, Fact, Value
 from kernelwright.chips.emulated.fields import FIELDS, SECTIONS, FieldSpec
 from kernelwright.core.errors import RequestError
 
-_HEAD: Mapping[str, type] = {"name": str, "title": str, "family": str, "projected": bool, "notes": list, "base": str}
-_OPTIONAL_HEAD = ("notes", "base")
+_HEAD: Mapping[str, type] = {
+    "name": str, "title": str, "family": str, "projected": bool, "notes": list, "base": str, "base_standing": str,
+}  # fmt: skip
+_OPTIONAL_HEAD = ("notes", "base", "base_standing")
+_BASE_STANDINGS = ("", "kept", "assumed")
 _FACT_KEYS = ("value", "standing", "source", "note", "public", "low", "high")
 
 
@@ -31,6 +35,7 @@ class ProfileText:
     projected: bool
     notes: tuple[str, ...]
     base: str
+    keeps_standing: bool
     facts: Mapping[str, Fact]
 
 
@@ -50,7 +55,12 @@ def parse_profile(text: str, place: str) -> ProfileText:
     for section in SECTIONS:
         facts |= _section_facts(tables.get(section, {}), section, sources, place)
     notes = tuple(str(note) for note in head["notes"])
-    return ProfileText(head["name"], head["title"], head["family"], head["projected"], notes, head["base"], facts)
+    if head["base_standing"] not in _BASE_STANDINGS:
+        raise _wrong(f"profile {place}: base_standing", "kept or assumed", head["base_standing"])
+    keeps = head["base_standing"] == "kept"
+    return ProfileText(
+        head["name"], head["title"], head["family"], head["projected"], notes, head["base"], keeps, facts
+    )
 
 
 def require_value(spec: FieldSpec, value: object, place: str) -> Value:
