@@ -134,3 +134,12 @@ def causal_attention(
         highest = above
     answer = total / weight[:, None]
     tl.store(out + first_q + rows[:, None] * heads * WIDTH + width[None, :], answer.to(tl.bfloat16), mask=(rows < length)[:, None])
+
+
+@triton.jit
+def to_fp8(x, out, scale, size, BLOCK: tl.constexpr):
+    """Out [size] fp8 = x [size] bf16 over the one scale, held inside fp8's range."""
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    value = tl.load(x + i, mask=i < size, other=0.0).to(tl.float32) * (1.0 / tl.load(scale))
+    value = tl.minimum(tl.maximum(value, -448.0), 448.0)
+    tl.store(out + i, value.to(tl.float8e4nv), mask=i < size)

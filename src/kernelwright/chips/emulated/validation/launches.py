@@ -119,3 +119,14 @@ def attention_launch(batch: int, length: int, heads: int, key_heads: int, width:
     numbers = (ScalarArg("i32", length), ScalarArg("i32", heads), ScalarArg("i32", heads // key_heads))
     args = (*_pointers(4), *numbers, ScalarArg("f32", 1.44269504 / width**0.5))
     return KernelLaunch(kernel, (-(-length // tile.m), batch * heads, 1), args, buffers)
+
+
+def quantise_launch(size: int, block: int) -> KernelLaunch:
+    """Return the launch that turns `size` bf16 numbers into fp8 with one scale, `block` of them a program."""
+    from kernelwright.chips.emulated.validation import kernels  # noqa: PLC0415  # loads triton
+    from kernelwright.chips.emulated.validation.compiling import kernel_ir  # noqa: PLC0415  # loads triton
+
+    types = {"x": "!*bf16", "out": "!*fp8e4nv", "scale": "!*fp32", "size": whole(size)}
+    kernel = kernel_ir(kernels.to_fp8, types, {"BLOCK": block}, 4, 1)
+    buffers = (_buffer("x", "bf16", size), _buffer("out", "f8e4m3fn", size, "output"), _buffer("scale", "f32", 1))
+    return KernelLaunch(kernel, (-(-size // block), 1, 1), (*_pointers(3), ScalarArg("i32", size)), buffers)

@@ -1,0 +1,104 @@
+"""Timings of library kernels that PyPI's aiconfigurator-core carries (Apache-2.0, NVIDIA), read where it is installed."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelwright.core.errors import RequestError
+
+PACKAGE = "aiconfigurator_core"
+# One framework for each kind of table: the one whose bf16 tables cover all three systems.
+_GEMM_FRAMEWORK, _ATTENTION_FRAMEWORK = "sglang", "vllm"
+_WIDTH = 128
+
+
+@dataclass(frozen=True)
+class GemmPoint:
+    """C [m, n] = A [m, k] x B [n, k] in bf16."""
+
+    m: int
+    n: int
+    k: int
+    time_us: float
+
+
+@dataclass(frozen=True)
+class AttentionPoint:
+    """Causal prefill in bf16, as many key heads as heads, each 128 wide."""
+
+    batch: int
+    length: int
+    heads: int
+    time_us: float
+
+
+@dataclass(frozen=True)
+class QuantisePoint:
+    """Rows x width numbers of bf16 to fp8 with one known scale."""
+
+    rows: int
+    width: int
+    time_us: float
+
+
+def missing_package() -> str:
+    """Return "" if the tables can be read, else what is missing and what to do."""
+    for module in (PACKAGE, "pyarrow"):
+        if importlib.util.find_spec(module) is None:
+            return f"package {module} is not installed. Install kernelwright[validate]."
+    return ""
+
+
+def load_gemm_points(system: str) -> tuple[GemmPoint, ...]:
+    """Return the bf16 GEMM timings of `system`, such as "a100_sxm", sorted by shape."""
+    names = ("gemm_dtype", "m", "n", "k", "latency")
+    found = [
+        GemmPoint(m, n, k, latency_ms * 1000)
+        for dtype, m, n, k, latency_ms in _largest(system, "gemm", _GEMM_FRAMEWORK, "gemm_perf.parquet", names)
+        if dtype == "bfloat16"
+    ]
+    return tuple(sorted(found, key=lambda point: (point.n, point.k, point.m)))
+
+
+def load_attention_points(system: str) -> tuple[AttentionPoint, ...]:
+    """Return the causal prefill timings of `system`, sorted by shape; the first of equal shapes counts."""
+    names = (
+        "attn_dtype", "kv_cache_dtype", "window_size", "head_dim", "batch_size", "isl", "num_heads",
+        "num_key_value_heads", "latency",
+    )  # fmt: skip
+    table = _largest(system, "attention", _ATTENTION_FRAMEWORK, "context_attention_perf.parquet", names)
+    found: dict[tuple[int, int, int], AttentionPoint] = {}
+    for dtype, kept, window, width, batch, length, heads, key_heads, latency_ms in table:
+        if (dtype, kept, window or 0, width) == ("bfloat16", "bfloat16", 0, _WIDTH) and heads == key_heads:
+            found.setdefault((length, heads, batch), AttentionPoint(batch, length, heads, latency_ms * 1000))
+    return tuple(found[key] for key in sorted(found))
+
+
+def load_quantise_points(system: str) -> tuple[QuantisePoint, ...]:
+    """Return the timings of static fp8 quantisation of `system`, sorted by shape."""
+    names = ("quant_dtype", "m", "k", "latency")
+    found = [
+        QuantisePoint(rows, width, latency_ms * 1000)
+        for dtype, rows, width, latency_ms in _largest(system, "quantize", "vllm", "scale_matrix_perf.parquet", names)
+        if dtype == "fp8" and latency_ms > 0
+    ]
+    return tuple(sorted(found, key=lambda point: (point.width, point.rows)))
+
+
+def _largest(system: str, kind: str, framework: str, name: str, columns: Sequence[str]) -> list[tuple]:  # type: ignore[type-arg]
+    """Return the rows of the framework's largest table: its versions differ in how many shapes they timed."""
+    from pyarrow import parquet  # noqa: PLC0415  # an optional package
+
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise RequestError(missing_package())
+    folder = Path(spec.origin).parent / "systems" / "data" / system / kind / framework
+    files = sorted(folder.glob(f"*/{name}"))
+    if not files:
+        raise RequestError(f"{PACKAGE} must hold {kind} timings of {system}, it does not. Install another version.")
+    tables = [parquet.read_table(file) for file in files]
+    table = max(tables, key=lambda found: found.num_rows)
+    empty = [None] * table.num_rows
+    lists = [table.column(c).to_pylist() if c in table.column_names else empty for c in columns]
+    return list(zip(*lists, strict=True))
