@@ -73,8 +73,10 @@ def parse_rows(text: str) -> tuple[GemmRow, ...]:
 
 
 def _parse_row(values: dict[str, str], line: int) -> GemmRow:
+    if None in values or None in values.values():
+        raise RequestError(f"line {line}: a row must have {len(COLUMNS)} fields, as the first line has")
     numbers = {name: _integer(values, name, line) for name in COLUMNS[1:-1]}
-    chip = (values["chip"] or "").strip()
+    chip = values["chip"].strip()
     if chip not in CHIPS:
         raise RequestError(f"line {line}: chip must be one of {', '.join(CHIPS)}, it is '{chip}'")
     try:

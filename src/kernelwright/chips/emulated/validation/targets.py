@@ -42,5 +42,5 @@ RANKING_TOP = 5
 
 
 def target_of(chip: str, workload: str) -> Target | None:
-    """Return the target of `workload` on `chip`, None where none was set."""
-    return next((target for target in TARGETS if (target.chip, target.workload) == (chip, workload)), None)
+    """Return the target of `workload` on `chip`, None where none was set; one of "any" chip is every chip's."""
+    return next((t for t in TARGETS if t.chip in (chip, "any") and t.workload == workload), None)
