@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="CSV", help="Measured int8 GEMM timings of zw810e and zw810, columns as documented."),
+    typer.Option(
+        "--data", metavar="CSV", help="Measured int8 GEMM timings of zw810e and zw810, columns as documented."
+    ),
 ]
 
 

@@ -71,9 +71,7 @@ def _band(low: float, high: float, share: float) -> str:
     corners = [(first, first * (1 + share)), (last / (1 + share), last), (last, last), (last, last * (1 - share))]
     corners += [(first / (1 - share), first), (first, first)]
     points = " ".join(f"{_across(x, low, high):.1f},{_up(y, low, high):.1f}" for x, y in corners)
-    line = (
-        f'<line class="same" x1="{_LEFT}" y1="{_HEIGHT - _BOTTOM}" x2="{_WIDTH - _RIGHT}" y2="{_TOP}"/>'
-    )
+    line = f'<line class="same" x1="{_LEFT}" y1="{_HEIGHT - _BOTTOM}" x2="{_WIDTH - _RIGHT}" y2="{_TOP}"/>'
     return f'<polygon class="band" points="{points}"/>{line}'
 
 

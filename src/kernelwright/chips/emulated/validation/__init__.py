@@ -1,1 +1,1 @@
-"""Emulated times beside measured ones. Nothing here sets a parameter: the engine and the profiles are those of every run."""
+"""Emulated times beside measured ones. Engine and profiles are those of every run."""

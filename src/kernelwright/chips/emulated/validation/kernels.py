@@ -20,7 +20,7 @@ def int8_gemm(
     a, b, c, a_scale, b_scale, m, n, k, groups,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
 ):  # fmt: skip
-    """C [groups, m, n] bf16 = scaled A [groups, m, k] int8 times B [groups, n, k] int8, a fixed grid that walks all tiles."""
+    """C [groups, m, n] bf16 = scaled A [groups, m, k] times B [groups, n, k] in int8; a fixed grid walks all tiles."""
     tiles_m, tiles_n = tl.cdiv(m, BLOCK_M), tl.cdiv(n, BLOCK_N)
     tiles = tiles_m * tiles_n
     for tile in range(tl.program_id(0), groups * tiles, tl.num_programs(0)):
@@ -51,7 +51,7 @@ def float_gemm(
     a, b, c, m, n, k, parts,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, SPLIT: tl.constexpr,
 ):  # fmt: skip
-    """C [m, n] = A [m, k] times B [n, k] in bf16 (or fp8), one program a tile; with SPLIT, f32 sums of part of the depth."""
+    """C [m, n] = A [m, k] times B [n, k] in bf16 or fp8, one tile a program; SPLIT: f32 sums of part of the depth."""
     tiles_m, tiles_n = tl.cdiv(m, BLOCK_M), tl.cdiv(n, BLOCK_N)
     row, column = _tile_of(tl.program_id(0), tiles_m, tiles_n, 8)
     part = tl.program_id(1)
@@ -94,7 +94,7 @@ def causal_attention(
     q, k, v, out, length, heads, shared, scale,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, WIDTH: tl.constexpr,
 ):  # fmt: skip
-    """Causal attention over [batch, length, heads, WIDTH] bf16; `shared` query heads read one key head; longest rows first."""
+    """Causal attention over [batch, length, heads, WIDTH] bf16; `shared` heads read one key head, long rows first."""
     row = tl.num_programs(0) - 1 - tl.program_id(0)
     batch = tl.program_id(1) // heads
     head = tl.program_id(1) % heads
@@ -103,7 +103,9 @@ def causal_attention(
     width = tl.arange(0, WIDTH)
     first_q = (batch * length * heads).to(tl.int64) * WIDTH + head * WIDTH
     first_k = (batch * length * keys).to(tl.int64) * WIDTH + (head // shared) * WIDTH
-    query = tl.load(q + first_q + rows[:, None] * heads * WIDTH + width[None, :], mask=(rows < length)[:, None], other=0.0)
+    query = tl.load(
+        q + first_q + rows[:, None] * heads * WIDTH + width[None, :], mask=(rows < length)[:, None], other=0.0
+    )
     highest = tl.full((BLOCK_M,), float("-inf"), tl.float32)
     weight = tl.zeros((BLOCK_M,), tl.float32)
     total = tl.zeros((BLOCK_M, WIDTH), tl.float32)
@@ -133,7 +135,11 @@ def causal_attention(
         total = tl.dot(part.to(value.dtype), value, total * fade[:, None])
         highest = above
     answer = total / weight[:, None]
-    tl.store(out + first_q + rows[:, None] * heads * WIDTH + width[None, :], answer.to(tl.bfloat16), mask=(rows < length)[:, None])
+    tl.store(
+        out + first_q + rows[:, None] * heads * WIDTH + width[None, :],
+        answer.to(tl.bfloat16),
+        mask=(rows < length)[:, None],
+    )
 
 
 @triton.jit

@@ -82,9 +82,9 @@ def gemm_launches(m: int, n: int, k: int, tile: Tile, dtype: str = "bf16") -> tu
         return (product,)
     types = {"partial": "!*fp32", "c": "!*bf16", "size": whole(m * n), "parts": "i32"}
     summing = kernel_ir(kernels.sum_parts, types, {"BLOCK": 1024}, 4, 1)
-    buffers = (_buffer("partial", "f32", tile.parts * m * n), _buffer("c", "bf16", m * n, "output"))
-    numbers = (ScalarArg("i32", m * n), ScalarArg("i32", tile.parts))
-    return product, KernelLaunch(summing, (-(-m * n // 1024), 1, 1), (*_pointers(2), *numbers), buffers)
+    sums = (_buffer("partial", "f32", tile.parts * m * n), _buffer("c", "bf16", m * n, "output"))
+    sizes = (ScalarArg("i32", m * n), ScalarArg("i32", tile.parts))
+    return product, KernelLaunch(summing, (-(-m * n // 1024), 1, 1), (*_pointers(2), *sizes), sums)
 
 
 def whole(number: int) -> str:
@@ -105,7 +105,7 @@ def attention_launch(batch: int, length: int, heads: int, key_heads: int, width:
     from kernelwright.chips.emulated.validation import kernels  # noqa: PLC0415  # loads triton
     from kernelwright.chips.emulated.validation.compiling import kernel_ir  # noqa: PLC0415  # loads triton
 
-    types = {name: "!*bf16" for name in ("q", "k", "v", "out")}
+    types = dict.fromkeys(("q", "k", "v", "out"), "!*bf16")
     types |= {"length": whole(length), "heads": "i32", "shared": "i32", "scale": "fp32"}
     constants = {"BLOCK_M": tile.m, "BLOCK_N": tile.n, "WIDTH": width}
     kernel = kernel_ir(kernels.causal_attention, types, constants, tile.warps, tile.stages)
@@ -117,8 +117,8 @@ def attention_launch(batch: int, length: int, heads: int, key_heads: int, width:
         _buffer("out", "bf16", rows * heads, "output"),
     )
     numbers = (ScalarArg("i32", length), ScalarArg("i32", heads), ScalarArg("i32", heads // key_heads))
-    args = (*_pointers(4), *numbers, ScalarArg("f32", 1.44269504 / width**0.5))
-    return KernelLaunch(kernel, (-(-length // tile.m), batch * heads, 1), args, buffers)
+    scale = ScalarArg("f32", 1.44269504 / float(width) ** 0.5)
+    return KernelLaunch(kernel, (-(-length // tile.m), batch * heads, 1), (*_pointers(4), *numbers, scale), buffers)
 
 
 def quantise_launch(size: int, block: int) -> KernelLaunch:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from kernelwright.chips.emulated.machine import Machine
@@ -68,7 +69,7 @@ def validate_tables(progress: Callable[[str], None], sample: int = SAMPLE) -> li
         machine = machine_of(anchor, profile)
         for workload, points in points_of(anchor, machine).items():
             chosen = draw_sample(points, sample)
-            timed = each(chosen, lambda item: item.point(machine), f"{anchor.chip} {workload}", progress)
+            timed = each(chosen, partial(Measured.point, machine=machine), f"{anchor.chip} {workload}", progress)
             note = f"events, fastest of the menu, call {CALLS} of {CALLS}, {len(chosen)} of {len(points)} at random"
             found.append(Outcome(anchor.chip, workload, tuple(timed), fitted_on(profile), note))
     return found

@@ -22,7 +22,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All points of one chip on one workload; `fitted_on` says what its profile was fitted on, `note` how it was timed."""
+    """The points of a chip on a workload; `fitted_on` is what its profile was fitted on, `note` how it was timed."""
 
     chip: str
     workload: str

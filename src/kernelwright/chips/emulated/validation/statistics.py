@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Errors:
-    """Absolute errors relative to the measurement, in percent; `bias` is the mean with sign, above 0 emulated is slower."""
+    """Absolute errors relative to the measurement, in percent; `bias` has its sign, above 0 the emulator is slower."""
 
     points: int
     mape: float

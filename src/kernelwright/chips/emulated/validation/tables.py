@@ -1,4 +1,4 @@
-"""Timings of library kernels that PyPI's aiconfigurator-core carries (Apache-2.0, NVIDIA), read where it is installed."""
+"""Timings of library kernels in PyPI's aiconfigurator-core (Apache-2.0, NVIDIA), read where it is installed."""
 
 import importlib.util
 from collections.abc import Sequence

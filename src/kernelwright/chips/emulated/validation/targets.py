@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """One anchor: the mean absolute percentage error to reach, and what an analytic feasibility study reached (or None).
+    """One anchor: the mean absolute percentage error to reach, and what an analytic study reached before (or None).
 
     `points` are those of the study; `library` says that the measured kernel is not a Triton kernel with known tiles.
     """

@@ -28,7 +28,6 @@ def validate_rows(rows: Sequence[GemmRow], progress: Callable[[str], None]) -> l
 def emulate_rows(rows: Sequence[GemmRow], machine: Machine, progress: Callable[[str], None]) -> list[float]:
     """Return the emulated time of each row on `machine`, in us."""
 
-
     def time_us(row: GemmRow) -> float:
         return event_time_us(machine, prepare((int8_launch(row),), machine.capability))
 
