@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.chips.emulated.validation import library
 from kernelwright.chips.emulated.validation.outcome import Outcome, Point, as_json
 from kernelwright.chips.emulated.validation.rows import COLUMNS, GemmRow, load_rows, parse_rows
-from kernelwright.chips.emulated.validation.statistics import decade, errors_by, errors_of, folds_by, random_folds
+from kernelwright.chips.emulated.validation.statistics import (
+    decade,
+    draw_sample,
+    errors_by,
+    errors_of,
+    folds_by,
+    random_folds,
+)
 from kernelwright.chips.emulated.validation.targets import TARGETS, target_of
 from kernelwright.core.errors import RequestError
 from kernelwright.report.scatter import scatter
@@ -134,9 +140,9 @@ def test_memory_bound_kernels_of_every_chip_have_one_target() -> None:
 
 
 def test_a_sample_is_the_same_each_time_and_in_order() -> None:
-    drawn = library.draw_sample(range(1000), 20)
-    assert drawn == library.draw_sample(range(1000), 20) == sorted(set(drawn))
-    assert library.draw_sample(range(5), 20) == [0, 1, 2, 3, 4]
+    drawn = draw_sample(range(1000), 20)
+    assert drawn == draw_sample(range(1000), 20) == sorted(set(drawn))
+    assert draw_sample(range(5), 20) == [0, 1, 2, 3, 4]
 
 
 def test_a_scatter_names_its_axes_and_groups() -> None:

@@ -1,10 +1,8 @@
 """Validation on library kernels of GPUs: their tiles are unknown, so a fixed menu of Triton tiles stands for them."""
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
 
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.profile import Profile, load_profile
@@ -17,11 +15,9 @@ from kernelwright.chips.emulated.validation.launches import (
     quantise_launch,
 )
 from kernelwright.chips.emulated.validation.outcome import Outcome, Point, fitted_on
-from kernelwright.chips.emulated.validation.statistics import decade
+from kernelwright.chips.emulated.validation.statistics import decade, draw_sample
 from kernelwright.chips.emulated.validation.timing import each, event_time_us, prepare
 from kernelwright.core.errors import CompileError
-
-T = TypeVar("T")
 
 GEMM_MENU = (
     Tile(256, 128, 64, 8, 3), Tile(128, 256, 64, 8, 3), Tile(128, 128, 64, 8, 3), Tile(128, 64, 64, 4, 4),
@@ -34,7 +30,6 @@ QUANTISE_MENU = (1024, 4096)
 # The tables repeat a call on the same buffers; the second call finds what the first left in the caches.
 CALLS = 2
 SAMPLE = 400
-SEED = 890
 _LEAST_DEPTH = 256
 
 
@@ -147,11 +142,3 @@ def attention_ways(point: tables.AttentionPoint) -> list[tuple[KernelLaunch, ...
 def quantise_ways(point: tables.QuantisePoint) -> list[tuple[KernelLaunch, ...]]:
     """Return the quantisation in every block size of the menu."""
     return [(quantise_launch(point.rows * point.width, block),) for block in QUANTISE_MENU]
-
-
-def draw_sample(points: Sequence[T], count: int) -> list[T]:
-    """Return `count` of `points`, in their order, the same random ones each time; all if there are no more."""
-    if len(points) <= count:
-        return list(points)
-    places = sorted(random.Random(SEED).sample(range(len(points)), count))
-    return [points[place] for place in places]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
+_SEED = 890
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,11 @@ def decade(time_us: float) -> str:
         if time_us < high:
             return f"{low} to {high} us"
     return f"over {edges[-1]} us"
+
+
+def draw_sample(points: Sequence[T], count: int) -> list[T]:
+    """Return `count` of `points`, in their order, the same random ones each time; all if there are no more."""
+    if len(points) <= count:
+        return list(points)
+    places = sorted(random.Random(_SEED).sample(range(len(points)), count))
+    return [points[place] for place in places]
