@@ -59,8 +59,8 @@ class Inputs:
         return tuple(self._argument(name, value) for name, value in self.values.items())
 
     def arrays(self) -> dict[str, memoryview]:
-        """Return the memory of every tensor argument without copying, outputs included."""
-        return {name: tensor_bytes(v) for name, v in self.values.items() if isinstance(v, torch.Tensor)}
+        """Return the memory of every tensor argument that has contents without copying, outputs included."""
+        return {n: tensor_bytes(v) for n, v in self.values.items() if isinstance(v, torch.Tensor) and not v.is_meta}
 
     def _argument(self, name: str, value: Value) -> Argument:
         if not isinstance(value, torch.Tensor):
@@ -195,8 +195,20 @@ class LoadedProblem(Protocol):
     def make_inputs(self, workload: Workload, seed: int) -> Inputs:
         """Return arguments drawn from `seed`, 0 or more; shapes and plan inputs do not depend on it."""
 
+    def timing_inputs(self, workload: Workload, seed: int) -> Inputs:
+        """Return what the time of a call depends on: integers as `make_inputs` draws them, of floats shapes alone.
+
+        Tensors without contents are on torch's meta device: workloads as served are timed from integers on machines
+        that could not hold their floats.
+        """
+
     def oracle(self, inputs: Inputs) -> Answers:
         """Return the answers in float64."""
+
+    def check_sample(
+        self, outputs: Mapping[str, torch.Tensor | bytes], inputs: Inputs, seed: int, baseline: ErrorReport | None
+    ) -> ErrorReport:
+        """Return how far some rows of `outputs`, drawn from `seed`, are from float64; all rows where that is cheap."""
 
     def check(
         self,

@@ -20,6 +20,11 @@ def torch_dtype(name: str) -> torch.dtype:
     return TORCH_DTYPES[name]
 
 
+def without_contents(shape: tuple[int, ...], dtype: str) -> torch.Tensor:
+    """Return a tensor that has shape and type and no memory: all that the time of a kernel asks of floats."""
+    return torch.empty(shape, dtype=TORCH_DTYPES[dtype], device="meta")
+
+
 def normal(
     rng: np.random.Generator,
     shape: tuple[int, ...],

@@ -14,11 +14,16 @@ from kernelwright.core.errors import RequestError
 
 def load_function(root: Path, file: str, name: str) -> Callable[..., Any]:
     """Return the function `name` of a file of the folder, named without its suffix; raises RequestError."""
-    function = getattr(_module(root, file), name, None)
-    if not callable(function):
+    function = find_function(root, file, name)
+    if function is None:
         raise RequestError(f"{file}.py of problem {root.name} must define the function {name}")
-    found: Callable[..., Any] = function
-    return found
+    return function
+
+
+def find_function(root: Path, file: str, name: str) -> Callable[..., Any] | None:
+    """Return the function `name` of a file of the folder, None where the file does not define it."""
+    function = getattr(_module(root, file), name, None)
+    return function if callable(function) else None
 
 
 def load_text(root: Path, file: str) -> str:

@@ -6,6 +6,7 @@ candidate's: a folder is as trusted as the command that names it.
 
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from kernelwright.core.work import Bound, Peaks, Work, compute_ns, roofline_ns, 
 from kernelwright.problems.agreement import check_outputs
 from kernelwright.problems.contract import Answers, ErrorReport, Inputs, LibraryWay, Tuning, Value, tensor
 from kernelwright.problems.folder import load_folder
-from kernelwright.problems.folder_code import format_fault, load_function, load_text
+from kernelwright.problems.folder_code import find_function, format_fault, load_function, load_text
 from kernelwright.problems.storage import has_gaps, unwritten
 from kernelwright.problems.suite_file import latency_limit_ns, read_table, suite_of
 
@@ -66,6 +67,7 @@ class GeneralProblem:
             raise RequestError(f"problem.toml of {root.name} must describe at least one output under [outputs.NAME]")
         self._tables = {name: read_table(root / "suites" / f"{name}.toml") for name in self._suite_names()}
         self._make_inputs: MakeInputs = load_function(root, "inputs", "make_inputs")
+        self._make_timing_inputs: MakeInputs | None = find_function(root, "inputs", "make_timing_inputs")
         self._oracle: Callable[[Mapping[str, Value]], Answers] = load_function(root, "oracle", "oracle")
         self._work: Callable[[Mapping[str, Any]], Work] | None = None
         if (root / "work.py").is_file():
@@ -89,9 +91,33 @@ class GeneralProblem:
 
     def make_inputs(self, workload: Workload, seed: int) -> Inputs:
         """Return arguments drawn from `seed`; outputs hold NaN, those with contents excepted."""
+        inputs = self._drawn(self._make_inputs, workload, seed)
+        values = dict(inputs.values)
+        for name in inputs.outputs:
+            if has_gaps(tensor(values, name)):
+                raise RequestError(f"output {name} of make_inputs must have no memory between its rows, or be inout")
+            values[name] = unwritten(tensor(values, name))
+        return replace(inputs, values=values)
+
+    def timing_inputs(self, workload: Workload, seed: int) -> Inputs:
+        """Return integers drawn from `seed`, and of tensors of floats their shapes.
+
+        Without `make_timing_inputs` in `inputs.py` everything is drawn, and floats are forgotten at once.
+        """
+        inputs = self._drawn(self._make_timing_inputs or self._make_inputs, workload, seed)
+        values = {name: _without_floats(value) for name, value in inputs.values.items()}
+        return replace(inputs, values=values)
+
+    def check_sample(
+        self, outputs: Mapping[str, torch.Tensor | bytes], inputs: Inputs, seed: int, baseline: ErrorReport | None
+    ) -> ErrorReport:
+        """Return how far all of `outputs` is from float64: a folder says nothing of rows that could be taken alone."""
+        return self.check(outputs, inputs, self.oracle(inputs), baseline)
+
+    def _drawn(self, make: MakeInputs, workload: Workload, seed: int) -> Inputs:
         rng = np.random.Generator(np.random.SFC64([seed, zlib.crc32(workload.name.encode())]))
         try:
-            values = dict(self._make_inputs(workload.params, rng))
+            values = dict(make(workload.params, rng))
         except KeyError as error:
             raise RequestError(f"workload {workload.name} must give {error}, which make_inputs needs") from None
         except KernelwrightError:
@@ -101,10 +127,6 @@ class GeneralProblem:
         outputs = tuple(name for name, rule in self._folder.outputs.items() if rule.role == "output")
         updated = tuple(name for name, rule in self._folder.outputs.items() if rule.role == "inout")
         self._require_tensors(values, (*outputs, *updated, *self._folder.plan_inputs))
-        for name in outputs:
-            if has_gaps(tensor(values, name)):
-                raise RequestError(f"output {name} of make_inputs must have no memory between its rows, or be inout")
-            values[name] = unwritten(tensor(values, name))
         return Inputs(workload, values, outputs, self._folder.plan_inputs, updated)
 
     def oracle(self, inputs: Inputs) -> Answers:
@@ -133,7 +155,7 @@ class GeneralProblem:
         """Return the useful work; without `work.py` only what is certain: that every output is written once."""
         if self._work is not None:
             return self._work(workload.params)
-        inputs = self.make_inputs(workload, 0)
+        inputs = self.timing_inputs(workload, 0)
         return Work(0, "f32", sum(inputs.tensor(name).nbytes for name in inputs.outputs))
 
     def bound(self, workload: Workload, suite: str, peaks: Peaks) -> Bound:
@@ -167,3 +189,10 @@ class GeneralProblem:
                 f"make_inputs of {self.name} must return the tensor {', '.join(wrong)}, which problem.toml names; "
                 f"it returns {', '.join(values)}"
             )
+
+
+def _without_floats(value: Value) -> Value:
+    """Return a tensor of floats as its geometry alone; everything else as it is."""
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+        return value
+    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")

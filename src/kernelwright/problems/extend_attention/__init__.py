@@ -9,9 +9,10 @@ from kernelwright.core.work import Bound, Peaks, Work
 from kernelwright.problems.contract import Answers, ErrorReport, Inputs, LibraryWay, TileConfig
 from kernelwright.problems.extend_attention.cost import bound_of, work_of
 from kernelwright.problems.extend_attention.gates import OUTPUT, check_output
-from kernelwright.problems.extend_attention.inputs import NEEDLES, make_inputs
+from kernelwright.problems.extend_attention.inputs import NEEDLES, make_inputs, timing_inputs
 from kernelwright.problems.extend_attention.library import library_ways
 from kernelwright.problems.extend_attention.oracle import attend
+from kernelwright.problems.extend_attention.sample import check_sample
 from kernelwright.problems.extend_attention.suites import SUITES, load_suite
 from kernelwright.problems.extend_attention.tuned import reference_source, tuned_source, tuning_key, tuning_space
 from kernelwright.problems.folder import read_folder
@@ -75,6 +76,16 @@ class ExtendAttention:
     def make_inputs(self, workload: Workload, seed: int, spread: float | None = None, needles: int = NEEDLES) -> Inputs:
         """Return arguments drawn from `seed`; `spread` None mixes 0.2, 1, 3 and 8 over the heads."""
         return make_inputs(workload, seed, spread, needles)
+
+    def timing_inputs(self, workload: Workload, seed: int) -> Inputs:
+        """Return offsets, index lists and masks drawn from `seed`; tensors of floats have no contents."""
+        return timing_inputs(workload, seed)
+
+    def check_sample(
+        self, outputs: Mapping[str, torch.Tensor | bytes], inputs: Inputs, seed: int, baseline: ErrorReport | None
+    ) -> ErrorReport:
+        """Return how far a few rows of up to three requests are from float64."""
+        return check_sample(outputs, inputs, seed)
 
     def oracle(self, inputs: Inputs) -> Answers:
         """Return the answer in float64."""

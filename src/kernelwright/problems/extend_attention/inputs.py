@@ -10,10 +10,10 @@ import torch
 
 from kernelwright.core.problem import Workload
 from kernelwright.problems.contract import Inputs, Value
-from kernelwright.problems.draws import VALUE_RMS, random_values
+from kernelwright.problems.draws import VALUE_RMS, random_values, without_contents
 from kernelwright.problems.extend_attention.needles import plant_needles, random_tree_mask
 from kernelwright.problems.extend_attention.shape import TORCH_DTYPES, Shape, parse_shape
-from kernelwright.problems.extend_attention.values import random_pool
+from kernelwright.problems.extend_attention.values import pool_slots, random_pool, slot_list
 
 SPREADS = (0.2, 1.0, 3.0, 8.0)
 NEEDLES = 14
@@ -46,6 +46,29 @@ def make_inputs(workload: Workload, seed: int, spread: float | None = None, need
     mask, mask_indptr = random_tree_mask(shape, rng) if shape.tree else (None, None)
     sinks = random_values(rng, (shape.q_heads,), shape.dtype) + _SINK if shape.sinks else None
     return replace(inputs_of(workload, shape, tensors, (mask, mask_indptr, sinks)), spreads=spreads)
+
+
+def timing_inputs(workload: Workload, seed: int) -> Inputs:
+    """Return the arguments of one call as what times depend on: integers drawn from `seed`, of floats shapes alone."""
+    shape = parse_shape(workload)
+    rng = np.random.Generator(np.random.SFC64([seed, zlib.crc32(workload.name.encode())]))
+    total, slots = sum(shape.extend), pool_slots(shape)
+    queries, keys = (total, shape.q_heads), (total, shape.kv_heads)
+    taken = torch.from_numpy(rng.permutation(slots)[: shape.distinct_prefix])
+    tensors = {
+        "q_extend": without_contents((*queries, shape.qk_width), shape.dtype),
+        "k_extend": without_contents((*keys, shape.qk_width), shape.dtype),
+        "v_extend": without_contents((*keys, shape.v_width), shape.dtype),
+        "o_extend": without_contents((*queries, shape.v_width), shape.dtype),
+        "k_buffer": without_contents((slots, shape.kv_heads, shape.qk_width), shape.pool_dtype),
+        "v_buffer": without_contents((slots, shape.kv_heads, shape.v_width), shape.pool_dtype),
+        "kv_indices": slot_list(shape, taken),
+        "qo_indptr": starts_of(shape.extend),
+        "kv_indptr": starts_of(shape.prefix),
+    }
+    mask, mask_indptr = random_tree_mask(shape, rng) if shape.tree else (None, None)
+    sinks = without_contents((shape.q_heads,), shape.dtype) if shape.sinks else None
+    return inputs_of(workload, shape, tensors, (mask, mask_indptr, sinks))
 
 
 def inputs_of(

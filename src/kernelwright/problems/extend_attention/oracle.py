@@ -4,12 +4,12 @@ Letters: E new and P cached tokens of a request, keys numbered 0..P+E-1, G query
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import torch
 
-from kernelwright.problems.contract import Inputs
+from kernelwright.problems.contract import Inputs, Value
 
 # Rows (queries times G) of a block of logits, and keys turned to float64 at a time: small enough
 # to stay in cache, and blocks of causal or windowed rows skip the keys that none of them sees.
@@ -67,15 +67,23 @@ def attend(inputs: Inputs) -> torch.Tensor:
         for first in range(0, request.extend, step):
             rows = range(first, min(first + step, request.extend))
             target = out[request.first_row + rows.start : request.first_row + rows.stop]
-            keys = _seen(request, options, rows)
-            visible = visible_block(request, options, rows, keys)
-            for head in range(request.k_new.shape[1]):
-                heads = slice(head * group, (head + 1) * group)
-                logits = _logits(request, options, (rows, keys), heads)
-                logits.view(len(rows), group, -1).masked_fill_(~visible[:, None], -torch.inf)
-                sink = sinks[heads].double().repeat(len(rows)) if isinstance(sinks, torch.Tensor) else None
-                answer = _weigh(request, options, logits, keys, (head, sink))
-                target[:, heads] = answer.view(len(rows), group, -1)
+            target.copy_(answer_rows(request, options, sinks, rows))
+    return out
+
+
+def answer_rows(request: Request, options: Options, sinks: Value, rows: range) -> torch.Tensor:
+    """Return the exact output of some rows of a request, float64 [rows, Hq, Dv]."""
+    group = request.q.shape[1] // request.k_new.shape[1]
+    keys = _seen(request, options, rows)
+    visible = visible_block(request, options, rows, keys)
+    out = torch.empty((len(rows), request.q.shape[1], request.v_new.shape[2]), dtype=torch.float64)
+    for head in range(request.k_new.shape[1]):
+        heads = slice(head * group, (head + 1) * group)
+        logits = _logits(request, options, (rows, keys), heads)
+        logits.view(len(rows), group, -1).masked_fill_(~visible[:, None], -torch.inf)
+        sink = sinks[heads].double().repeat(len(rows)) if isinstance(sinks, torch.Tensor) else None
+        answer = _weigh(request, options, logits, keys, (head, sink))
+        out[:, heads] = answer.view(len(rows), group, -1)
     return out
 
 
@@ -94,15 +102,18 @@ def read_options(inputs: Inputs) -> Options:
     )
 
 
-def requests_of(inputs: Inputs, last: int | None = None) -> Iterator[Request]:
+def requests_of(
+    inputs: Inputs, last: int | None = None, only: Collection[int] | None = None
+) -> Iterator[Request]:
     """Yield the requests that have new tokens, in order, their prefix gathered from the pool.
 
-    `last` cuts the prefix to that many of its last tokens, which loses nothing when it is the window.
+    `last` cuts the prefix to that many of its last tokens, which loses nothing when it is the window; `only`
+    leaves out requests whose number is not in it.
     """
     q_starts: list[int] = inputs.tensor("qo_indptr").tolist()
     p_starts: list[int] = inputs.tensor("kv_indptr").tolist()
     for index, (q0, q1) in enumerate(itertools.pairwise(q_starts)):
-        if q0 == q1:
+        if q0 == q1 or (only is not None and index not in only):
             continue
         prefix = p_starts[index + 1] - p_starts[index]
         kept = prefix if last is None else min(last, prefix)

@@ -9,10 +9,15 @@ from kernelwright.problems.extend_attention.shape import Shape
 _GARBAGE = {"bf16": 3e4, "f16": 3e4, "f8e4m3fn": 448.0}
 
 
+def pool_slots(shape: Shape) -> int:
+    """Return how many slots the pool has: those in use, and some more."""
+    used = shape.distinct_prefix
+    return used + used // 16 + 38
+
+
 def random_pool(shape: Shape, rng: np.random.Generator) -> dict[str, torch.Tensor]:
     """Return k_buffer, v_buffer and kv_indices: slots scrambled, others' slots huge, unused slots NaN."""
-    used = shape.distinct_prefix
-    slots = used + used // 16 + 38
+    used, slots = shape.distinct_prefix, pool_slots(shape)
     order = torch.from_numpy(rng.permutation(slots))
     taken, others, unused = order.tensor_split([used, used + (slots - used) // 2])
     pool: dict[str, torch.Tensor] = {}
@@ -23,10 +28,10 @@ def random_pool(shape: Shape, rng: np.random.Generator) -> dict[str, torch.Tenso
         bits[others] = hostile[0]
         bits[unused] = hostile[1]
         pool[name] = buffer
-    return pool | {"kv_indices": _slot_list(shape, taken)}
+    return pool | {"kv_indices": slot_list(shape, taken)}
 
 
-def _slot_list(shape: Shape, taken: torch.Tensor) -> torch.Tensor:
+def slot_list(shape: Shape, taken: torch.Tensor) -> torch.Tensor:
     """Return the slots of each request's prefix in turn; a shared start is the same for all that have it."""
     share = shape.shared_prefix if max(shape.prefix) >= shape.shared_prefix else 0
     parts, at = [taken[:0]], share
