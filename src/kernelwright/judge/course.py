@@ -63,7 +63,7 @@ class Course:
         self.progress(f"compile and check: {len({k.sha256 for plan in plans for k in plan.kernels})} kernels")
         with self.watch.phase("choice"):
             plans = self._chosen(plans, maker, calls)
-        machine, cases, reports = self._checked(plans, maker, calls)
+        machine, cases, reports = self.checked(plans, maker, calls)
         verdict = replace(verdict, machine_sha256=machine, architecture=stages.plans_architecture(plans))
         if timed:
             verdict = self._timed(verdict, plans, cases, reports)
@@ -81,7 +81,7 @@ class Course:
         stages.check_options(self.sessions.timing, plans, cases, self.problem)
         return chosen
 
-    def _checked(
+    def checked(
         self, plans: Plans, maker: CaseMaker, calls: Sequence[Sequence[Argument]]
     ) -> tuple[str, tuple[Case, ...], list[ErrorReport]]:
         """Return machine code's hash, cases and errors; the memory check runs at the same time, on its own session.
@@ -149,7 +149,7 @@ class Course:
             figures, suspect = self._measured(plans, cases, reports, True)
         if suspect is not None:
             raise stages.FirstFailure(physics_fault(figures.workloads[suspect]), cases[suspect].workload)
-        return _with_figures(verdict, figures)
+        return with_figures(verdict, figures)
 
     def _measured(
         self, plans: Plans, cases: Sequence[Case], reports: Sequence[ErrorReport], peaks_again: bool
@@ -183,7 +183,8 @@ def fresh_cases(maker: CaseMaker, calls: Sequence[Sequence[Argument]]) -> tuple[
     return cases
 
 
-def _with_figures(verdict: Verdict, figures: Figures) -> Verdict:
+def with_figures(verdict: Verdict, figures: Figures) -> Verdict:
+    """Return `verdict` with what was measured."""
     summary = figures.summary
     return replace(
         verdict,

@@ -1,8 +1,13 @@
 """A chip that nobody here has: function from the compiler's native code, time from the event engine."""
 
+from dataclasses import replace
+from functools import cached_property
+
+from kernelwright.chips.cpu.host import Host, load_host
+from kernelwright.chips.emulated.plan_time import PlanTimes
 from kernelwright.chips.emulated.profile import Profile
+from kernelwright.chips.emulated.session import EmulatedSession
 from kernelwright.chips.emulated.spec import chip_spec, machine_peaks
-from kernelwright.core.errors import RequestError
 from kernelwright.core.protocols import ChipSession, ChipSpec
 from kernelwright.core.work import Peaks
 
@@ -13,16 +18,21 @@ class EmulatedChip:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.machine = profile.machine()
+        self._times = PlanTimes(self.machine)
 
     @property
     def spec(self) -> ChipSpec:
-        """Return what engineers may know of the chip."""
-        return chip_spec(self.profile)
+        """Return what engineers may know of the chip; the threads are this machine's, which execute functions."""
+        return replace(chip_spec(self.profile), threads=self._host.threads)
 
     def open(self) -> ChipSession:
-        """Start a session."""
-        raise RequestError(f"chip {self.profile.name} cannot run launch plans yet. Use chip cpu.")
+        """Start a session; its native worker starts with the first run."""
+        return EmulatedSession(self._host, self._times)
 
     def peaks(self, again: bool = False) -> Peaks:
         """Return the limits of the profile; `again` changes nothing, they are not measured."""
         return machine_peaks(self.machine)
+
+    @cached_property
+    def _host(self) -> Host:
+        return load_host()

@@ -1,0 +1,89 @@
+"""From a kernel's IR to the time of a launch: the four steps, each kernel lowered once in a process."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernelwright.chips.emulated.machine import Machine
+from kernelwright.chips.emulated.result import LaunchTime
+from kernelwright.chips.emulated.tile_program import TileProgram
+from kernelwright.chips.emulated.trace import Trace
+from kernelwright.core.errors import CompileError
+from kernelwright.core.plan import Buffer, KernelIR, LaunchOption
+
+# Kernels kept lowered: those of a few candidates on all workloads, and of the baselines.
+_MOST_KERNELS = 512
+
+
+@dataclass(frozen=True)
+class ChipKernel:
+    """A kernel lowered for a capability: what its blocks do, and the slice that says where and how often."""
+
+    program: TileProgram
+    slice: Any
+
+
+class _Kernels:
+    """Lowered kernels by text and schedule; a refusal is kept as well. One thread lowers at a time."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._found: OrderedDict[tuple[object, ...], ChipKernel | CompileError] = OrderedDict()
+
+    def get(self, kernel: KernelIR, capability: int) -> ChipKernel:
+        key = (kernel.ttir, kernel.num_warps, kernel.num_stages, capability)
+        with self._guard:
+            if key not in self._found:
+                self._found[key] = _lowered(kernel, capability)
+                if len(self._found) > _MOST_KERNELS:
+                    self._found.popitem(last=False)
+            self._found.move_to_end(key)
+            found = self._found[key]
+        if isinstance(found, CompileError):
+            raise found
+        return found
+
+
+_KERNELS = _Kernels()
+
+
+def compiled(kernel: KernelIR, capability: int) -> ChipKernel:
+    """Return the kernel lowered for `capability`; raises CompileError for what a chip of that kind does not take."""
+    return _KERNELS.get(kernel, capability)
+
+
+def traced(
+    kernel: ChipKernel, option: LaunchOption, buffers: Sequence[Buffer], contents: Mapping[int, NDArray[np.generic]]
+) -> Trace:
+    """Return what each program of a launch does; raises CompileError where contents of floats decide that."""
+    from kernelwright.chips.emulated.slice_run import trace_launch  # noqa: PLC0415  # Numba, slow to import
+
+    return trace_launch(kernel.slice, option, buffers, contents)
+
+
+def cold_state(machine: Machine) -> Any:
+    """Return what caches hold before the first launch of a call: nothing."""
+    return None
+
+
+def timed(machine: Machine, kernel: ChipKernel, trace: Trace, state: Any, timeline: bool = False) -> LaunchTime:
+    """Return the emulated time of one launch, launch floor included; `state` is what caches held, and is updated."""
+    from kernelwright.chips.emulated.engine import time_launch  # noqa: PLC0415  # Numba, slow to import
+
+    return time_launch(machine, kernel.program, trace, state=state, timeline=timeline)
+
+
+def _lowered(kernel: KernelIR, capability: int) -> ChipKernel | CompileError:
+    from kernelwright.chips.emulated.slice_program import slice_of  # noqa: PLC0415  # Triton, slow to import
+    from kernelwright.chips.emulated.tiles import lowered  # noqa: PLC0415
+
+    try:
+        found = lowered(kernel, capability)
+        return ChipKernel(found.tile_program, slice_of(found))
+    except CompileError as error:
+        return error
