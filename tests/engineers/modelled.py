@@ -91,6 +91,9 @@ class ModelBench:
     def against_best(self, best: Candidate, seed: int, progress: Callable[[str], None]) -> Direct | None:
         return None
 
+    def confirm(self, seed: int, progress: Callable[[str], None]) -> Verdict | None:
+        return None
+
     def tune_baseline(self, evaluations: int, seed: int, progress: Callable[[str], None]) -> TunedBaseline | None:
         return None
 

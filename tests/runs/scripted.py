@@ -153,6 +153,9 @@ class ScriptedBench:
     def against_best(self, best: Candidate, seed: int, progress: Progress) -> Direct | None:
         return None
 
+    def confirm(self, seed: int, progress: Progress) -> Verdict | None:
+        return None
+
     def tune_baseline(self, evaluations: int, seed: int, progress: Progress) -> TunedBaseline:
         time.sleep(self.pace_s)
         return TunedBaseline("# accepted 1.5 reference tuned\n", {"cold": "64x64"}, min(evaluations, 12))

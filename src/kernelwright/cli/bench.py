@@ -1,7 +1,6 @@
 """The rooms of one run, wired together."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from kernelwright.chips.catalogue import load_chip
 from kernelwright.core.candidate import Candidate
@@ -10,7 +9,7 @@ from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
 from kernelwright.core.protocols import Engineer, Recorder, Tools
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.engineers.catalogue import load_engineer
-from kernelwright.judge import CandidateJudge
+from kernelwright.judge import CandidateJudge, EmulatedJudge, make_judge
 from kernelwright.judge.baseline_tuning import tune_reference
 from kernelwright.judge.comparison import judge_final
 from kernelwright.ledger import home
@@ -60,6 +59,10 @@ class WiredBench:
         """See `runs.Bench`."""
         return self._judge.against(best, seed, self._quiet)
 
+    def confirm(self, seed: int, progress: Progress) -> Verdict | None:
+        """See `runs.Bench`."""
+        return self._judge.confirm(seed, self._quiet) if isinstance(self._judge, EmulatedJudge) else None
+
     def tune_baseline(self, evaluations: int, seed: int, progress: Progress) -> TunedBaseline | None:
         """See `runs.Bench`."""
         return tune_reference(self._judge, self._problem, self._secret, evaluations, seed, self._quiet)
@@ -93,7 +96,5 @@ class WiredBench:
         return self._check_judge.check(candidate, 0, self._quiet)
 
     def _make_judge(self, suite_name: str, with_hidden: bool) -> CandidateJudge:
-        suite = self._problem.suite(suite_name, self._secret)
-        if not with_hidden:
-            suite = replace(suite, workloads=suite.public)
-        return CandidateJudge(self._problem, suite, self._chip, self._capture, self._secret)
+        secret = self._secret
+        return make_judge(self._problem, suite_name, self._chip, self._capture, secret, secret, with_hidden)

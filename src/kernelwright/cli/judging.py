@@ -31,16 +31,15 @@ def judge(
     from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
     from kernelwright.core.candidate import Candidate  # noqa: PLC0415
     from kernelwright.engineers.catalogue import engineers_for  # noqa: PLC0415
-    from kernelwright.judge import CandidateJudge, verdict_json  # noqa: PLC0415
+    from kernelwright.judge import make_judge, verdict_json  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415
     from kernelwright.sandbox import CaptureService, choose_sandbox  # noqa: PLC0415
 
     kernel = Candidate(read_source(candidate))
     loaded, secret, output = load_problem(problem), secrets.randbits(62), Output(json)
-    chosen = loaded.suite(choose_suite(problem, chip, suite), secret)
-    machine = load_chip(chip)
+    chosen, machine = choose_suite(problem, chip, suite), load_chip(chip)
     with CaptureService(choose_sandbox(unsafe), cores=machine.spec.threads) as capture:
-        judging = CandidateJudge(loaded, chosen, machine, capture, secret)
+        judging = make_judge(loaded, chosen, machine, capture, secret, secret)
         try:
             verdict = judging(kernel, secrets.randbits(62), output.phase)
         finally:

@@ -94,17 +94,16 @@ def _changes_since(setup: "Setup") -> tuple[str, ...]:
 
 def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", unsafe: bool, output: Output) -> "Verdict":
     from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
-    from kernelwright.judge import CandidateJudge  # noqa: PLC0415
+    from kernelwright.judge import make_judge  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415
     from kernelwright.sandbox import CaptureService, choose_sandbox  # noqa: PLC0415
 
     problem = load_problem(setup.problem)
     # A bundle comes from a stranger: that its run was unsafe does not make this unsafe.
     # The run's own hidden workloads, from its revealed secret; the inputs come from a new one.
-    suite, fresh = problem.suite(setup.suite, secret), secrets.randbits(62)
-    chip = load_chip(setup.chip)
+    chip, fresh = load_chip(setup.chip), secrets.randbits(62)
     with CaptureService(choose_sandbox(unsafe), cores=chip.spec.threads) as capture:
-        judge = CandidateJudge(problem, suite, chip, capture, fresh)
+        judge = make_judge(problem, setup.suite, chip, capture, secret, fresh)
         try:
             return judge(kernel, secrets.randbits(62), output.phase)
         finally:

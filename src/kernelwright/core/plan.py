@@ -111,6 +111,12 @@ class LaunchPlan:
         text = json.dumps(shape, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def schedule_sha256(self) -> str:
+        """Return the identity of the plan on a chip with warps: warps, pipeline stages and alignments count too."""
+        schedules = [[kernel.num_warps, kernel.num_stages] for kernel in self.kernels]
+        text = json.dumps([self.sha256(), schedules, [buffer.align for buffer in self.buffers]])
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def choose(self, options: tuple[int, ...]) -> "LaunchPlan":
         """Return the plan with one option left per launch: option `options[i]` of launch i."""
         launches = tuple(Launch((launch.options[pick],)) for launch, pick in zip(self.launches, options, strict=True))

@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from kernelwright.core.errors import HarnessError, RequestError
 from kernelwright.core.fault import Fault
@@ -13,6 +14,7 @@ from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.problem import Workload
 from kernelwright.judge.cases import CaseMaker
 from kernelwright.judge.course import Progress, put_cases
+from kernelwright.judge.emulated_judge import EmulatedJudge
 from kernelwright.judge.judgement import CandidateJudge
 from kernelwright.problems.contract import LoadedProblem, TileConfig, Tuning
 
@@ -48,6 +50,40 @@ class _Key:
         if math.isinf(min(self.times[config])):
             raise HarnessError("the tuned reference must run with at least one configuration, none does")
         return config
+
+
+class _Timer(Protocol):
+    """How tables are captured and timed."""
+
+    def captured(self, table: Table) -> tuple[LaunchPlan, ...]:
+        """Return the plans of the tuned reference with this table."""
+
+    def compiled(self, plans: Sequence[LaunchPlan]) -> list[bool]:
+        """Return for each workload whether its plan compiles."""
+
+    def note_times(self, keys: Mapping[str, _Key], table: Table, plans: Sequence[LaunchPlan], runs: list[bool]) -> None:
+        """Time the plans of one table and note the result of each key."""
+
+
+@dataclass(frozen=True)
+class _Emulated:
+    """Tuning on an emulated chip: timed workloads alone, one exact time each; nothing is compiled or executed."""
+
+    judge: EmulatedJudge
+    tuning: Tuning
+
+    def captured(self, table: Table) -> tuple[LaunchPlan, ...]:
+        return self.judge.timed_plans_of(self.tuning.source(table))
+
+    def compiled(self, plans: Sequence[LaunchPlan]) -> list[bool]:
+        return [True] * len(plans)
+
+    def note_times(self, keys: Mapping[str, _Key], table: Table, plans: Sequence[LaunchPlan], runs: list[bool]) -> None:
+        times = self.judge.times_of(plans)
+        for name, key in keys.items():
+            mine = [time for index in key.workloads if isinstance(time := times[index], int)]
+            found = geomean(mine) if len(mine) == len(key.workloads) else None
+            key.times.setdefault(table[name], []).append(found or math.inf)
 
 
 @dataclass(frozen=True)
@@ -108,7 +144,9 @@ def tune_reference(
     if tuning is None:
         source = problem.baselines.autotuned()
         return None if source is None else TunedBaseline(source, {}, 0)
-    keys = _keys(tuning, judge.workloads, evaluations, seed)
+    if isinstance(judge, EmulatedJudge):
+        return _tune_emulated(judge, tuning, evaluations, seed, progress)
+    keys = _keys(tuning, judge.workloads, evaluations, seed, has_warps=False)
     needed = max(len(key.to_try) for key in keys.values()) + _AGAIN
     maker = CaseMaker(problem, judge.workloads, secret, seed, with_answers=False)
     try:
@@ -118,12 +156,28 @@ def tune_reference(
     put_cases(judge.station().session, cases)
     spent = min(evaluations, needed)
     _search(_Tuning(judge, tuning, tuple(case.key for case in cases)), keys, spent, progress)
+    return _chosen(tuning, keys, spent)
+
+
+def _tune_emulated(
+    judge: EmulatedJudge, tuning: Tuning, evaluations: int, seed: int, progress: Progress
+) -> TunedBaseline:
+    """Return the reference tuned by exact times: no configuration is timed twice."""
+    judge.emulated_baseline()
+    workloads = [case.workload for case in judge.timing.cases]
+    keys = _keys(tuning, workloads, evaluations, seed, has_warps=True)
+    spent = min(evaluations, max(len(key.to_try) for key in keys.values()))
+    _search(_Emulated(judge, tuning), keys, spent, progress)
+    return _chosen(tuning, keys, spent)
+
+
+def _chosen(tuning: Tuning, keys: Mapping[str, _Key], spent: int) -> TunedBaseline:
     chosen = {name: key.best() for name, key in keys.items()}
     words = {name: _words(config) for name, config in chosen.items()}
     return TunedBaseline(tuning.source(chosen), words, spent)
 
 
-def _search(tuning: _Tuning, keys: Mapping[str, _Key], evaluations: int, progress: Progress) -> None:
+def _search(tuning: _Timer, keys: Mapping[str, _Key], evaluations: int, progress: Progress) -> None:
     """Time one table an evaluation; the next is captured while one compiles, and never while one is timed."""
     with ThreadPoolExecutor(1, thread_name_prefix="tuning") as pool:
         table = {name: key.at(0) for name, key in keys.items()}
@@ -139,16 +193,18 @@ def _search(tuning: _Tuning, keys: Mapping[str, _Key], evaluations: int, progres
             tuning.note_times(keys, now, plans, runs)
 
 
-def _keys(tuning: Tuning, workloads: Sequence[Workload], evaluations: int, seed: int) -> dict[str, _Key]:
+def _keys(
+    tuning: Tuning, workloads: Sequence[Workload], evaluations: int, seed: int, has_warps: bool
+) -> dict[str, _Key]:
     keys: dict[str, _Key] = {}
     for index, workload in enumerate(workloads):
         name = tuning.key(workload)
         if name in keys:
             keys[name].workloads.append(index)
             known = keys[name].to_try
-            known += [c for c in tuning.space(workload, has_warps=False) if c not in known]
+            known += [c for c in tuning.space(workload, has_warps) if c not in known]
         else:
-            keys[name] = _Key([index], list(tuning.space(workload, has_warps=False)))
+            keys[name] = _Key([index], list(tuning.space(workload, has_warps)))
     rng = random.Random(seed)
     for key in keys.values():
         if len(key.to_try) > evaluations:

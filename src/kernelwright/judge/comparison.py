@@ -10,6 +10,8 @@ from kernelwright.judge import stages
 from kernelwright.judge.cases import Case
 from kernelwright.judge.contest import Contest
 from kernelwright.judge.course import Progress
+from kernelwright.judge.emulated_final import judge_emulated_final
+from kernelwright.judge.emulated_judge import EmulatedJudge
 from kernelwright.judge.judgement import CandidateJudge, Judged
 from kernelwright.judge.library import LibraryProcess
 from kernelwright.judge.statistics import Paired, abba_schedule, paired_of_schedule, summarise
@@ -28,9 +30,11 @@ def judge_final(
 ) -> FinalFigures:
     """Return a fresh verdict on `candidate`, and how it compares with the tuned reference and the library.
 
-    Comparisons are None for a candidate that is not accepted, where there is no tuned reference, or with
-    `with_library` off, as on emulated chips, where the library does not run.
+    Comparisons are None for a candidate that is not accepted, where there is no tuned reference, with
+    `with_library` off, and on emulated chips, where the library does not run.
     """
+    if isinstance(judge, EmulatedJudge):
+        return judge_emulated_final(judge, problem, candidate, tuned, seed, progress)
     progress("peaks: measured again, the larger count")
     judge.measure_peaks()
     judged = judge.judged(candidate, seed, progress, timed=True)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from kernelwright.core.fault import Fault
 from kernelwright.core.plan import LaunchPlan
@@ -14,8 +15,11 @@ from kernelwright.judge.course import Course, Plans, fresh_cases, put_cases, wit
 from kernelwright.judge.exact import exact_figures
 from kernelwright.judge.figures import beyond_physics, physics_fault
 from kernelwright.judge.full_size import FullSize
-from kernelwright.judge.timed_suite import TimedSuite, fastest_emulated, kernels_of, schedule_sha256
+from kernelwright.judge.seeds import derive_seed
+from kernelwright.judge.timed_suite import TimedSuite, fastest_emulated, kernels_of
 from kernelwright.problems.contract import ErrorReport
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class BothPlans:
 
     def sha256(self) -> str:
         """Return the identity of all plans; warps and pipeline stages count, they change times."""
-        text = " ".join(schedule_sha256(plan) for plan in (*self.executed, *self.timed))
+        text = " ".join(plan.schedule_sha256() for plan in (*self.executed, *self.timed))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -91,7 +95,7 @@ class EmulatedCourse:
             full = FullSize(self.course.problem, self.course.sessions.timing)
             full.cover(chosen, cases, self.known.kernels, self._seed("cover"), self.course.progress)
         both = BothPlans(executed, tuple(chosen))
-        text = " ".join((machine, *(schedule_sha256(plan) for plan in both.timed)))
+        text = " ".join((machine, *(plan.schedule_sha256() for plan in both.timed)))
         verdict = replace(
             verdict,
             machine_sha256=hashlib.sha256(text.encode()).hexdigest(),
@@ -157,11 +161,10 @@ class EmulatedCourse:
         fastest = fastest_emulated(station.session, plans, [case.key for case in cases], threads)
         first = [plan.choose((0,) * len(plan.launches)) for plan in plans]
         chosen = tuple(one if isinstance(one, LaunchPlan) else other for one, other in zip(fastest, first, strict=True))
-        stages.check_options(station, plans, cases, self.course.problem)
-        self.known.kernels |= set(kernels_of(plans))
+        self.known.kernels |= stages.check_options(station, plans, cases, self.course.problem)
         return chosen
 
-    def _require[T](self, found: T | Fault, number: int) -> T:
+    def _require(self, found: T | Fault, number: int) -> T:
         return stages.require(found, self.emulation.suite.cases[number].workload)
 
     def _seed(self, use: str) -> int:

@@ -5,7 +5,6 @@ have been executed and right, and before a kernel becomes the best workloads as 
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from kernelwright.core.candidate import Candidate
@@ -16,8 +15,8 @@ from kernelwright.core.problem import Argument, Suite
 from kernelwright.core.protocols import Capture, Chip, ChipSession
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.judge import stages
-from kernelwright.judge.course import Baseline
-from kernelwright.judge.emulated_course import BothPlans, EmulatedCourse, Known
+from kernelwright.judge.course import Course
+from kernelwright.judge.emulated_course import BothPlans, EmulatedCourse, Emulation, Known
 from kernelwright.judge.full_size import FullSize, hidden_choice
 from kernelwright.judge.judgement import CandidateJudge, Judged, Progress
 from kernelwright.judge.timed_suite import TimedSuite, emulated_times, fastest_emulated, put_timed, timed_suite
@@ -43,7 +42,9 @@ class EmulatedJudged(Judged):
 
 
 class EmulatedJudge(CandidateJudge):
-    """A judge of one problem on an emulated chip: executes `executed`, times `timed`; see `CandidateJudge`.
+    """A judge of one problem on an emulated chip, see `CandidateJudge`: `suites` are the executed and the timed one.
+
+    Of `secrets` the first gives hidden lengths and timing inputs, so that times can be verified, the second fresh floats.
 
     Plans that were right stay known: a workload whose plan a candidate shares with an earlier one is not executed
     again, unless a judgement is asked to be fresh.
@@ -52,19 +53,20 @@ class EmulatedJudge(CandidateJudge):
     def __init__(
         self,
         problem: LoadedProblem,
-        executed: Suite,
-        timed: Suite,
+        suites: tuple[Suite, Suite],
         chip: Chip,
         capture: Capture,
-        secret: int,
+        secrets: tuple[int, int],
         limits: stages.Limits | None = None,
     ) -> None:
+        (executed, timed), (suite_secret, secret) = suites, secrets
         super().__init__(problem, executed, chip, capture, secret, limits)
-        self._suite_timed = timed_suite(problem, timed, secret)
+        self._suite_timed = timed_suite(problem, timed, suite_secret)
         self._is_full = timed.name != executed.name
         self._emulation: ChipSession | None = None
         self._times: EmulatedBaseline | None = None
         self._known = Known()
+        self._ours: tuple[str, BothPlans] | None = None
 
     @property
     def timing(self) -> TimedSuite:
@@ -84,7 +86,12 @@ class EmulatedJudge(CandidateJudge):
             raise ValueError("a candidate must be judged and accepted before it is confirmed")
         judged = self._last[1]
         try:
-            self.confirm_plans(judged.timed, seed, progress, self._known)
+            try:
+                self.confirm_plans(judged.timed, seed, progress, self._known)
+            except HarnessError as error:
+                progress(f"again after a fault of the harness: {error}")
+                self.close()
+                self.confirm_plans(judged.timed, seed, progress, self._known)
         except stages.FirstFailure as failure:
             return replace(
                 failed_verdict(failure.fault, failure.workload),
@@ -115,10 +122,24 @@ class EmulatedJudge(CandidateJudge):
         finally:
             self._known = kept
 
+    def plans_of(self, source: str) -> tuple[LaunchPlan, ...]:
+        """Return the executed plans of a file of ours."""
+        return self.both_plans_of(source).executed
+
     def both_plans_of(self, source: str) -> BothPlans:
         """Return executed and timed plans of a file of ours; raises HarnessError when it does not come through."""
+        if self._ours is not None and self._ours[0] == source:
+            return self._ours[1]
         try:
-            return self._captured(Candidate(source))
+            self._ours = (source, self._captured(Candidate(source)))
+            return self._ours[1]
+        except stages.FirstFailure as failure:
+            raise HarnessError(f"a baseline must be capturable: {failure.fault.reason}") from None
+
+    def timed_plans_of(self, source: str) -> tuple[LaunchPlan, ...]:
+        """Return the timed plans of a file of ours; its executed plans are not captured."""
+        try:
+            return self._captured(Candidate(source), with_executed=False).timed
         except stages.FirstFailure as failure:
             raise HarnessError(f"a baseline must be capturable: {failure.fault.reason}") from None
 
@@ -163,12 +184,12 @@ class EmulatedJudge(CandidateJudge):
             put_timed(self._emulation, self._suite_timed)
         return self._emulation
 
-    def _captured(self, candidate: Candidate) -> BothPlans:
+    def _captured(self, candidate: Candidate, with_executed: bool = True) -> BothPlans:
         """Return the plans of both suites; calls that host code cannot tell apart are captured once."""
         self._require_calls()
-        timed = tuple(case.inputs.arguments() for case in self._suite_timed.cases)
-        workloads = (*self._workloads, *(case.workload for case in self._suite_timed.cases))
-        calls = (*self._calls, *timed)
+        executed = list(zip(self._workloads, self._calls, strict=True)) if with_executed else []
+        timed = [(case.workload, case.inputs.arguments()) for case in self._suite_timed.cases]
+        workloads, calls = zip(*executed, *timed, strict=True)
         first: dict[tuple[Argument, ...], int] = {}
         for number, call in enumerate(calls):
             first.setdefault(call, number)
@@ -179,12 +200,13 @@ class EmulatedJudge(CandidateJudge):
         )  # fmt: skip
         by_call = dict(zip(first, plans, strict=True))
         every = tuple(by_call[call] for call in calls)
-        return BothPlans(every[: len(self._calls)], every[len(self._calls) :])
+        return BothPlans(every[: len(executed)], every[len(executed) :])
 
     def _judged(self, candidate: Candidate, seed: int, progress: Progress, timed: bool) -> Judged:
         watch = stages.Stopwatch(self._limits)
         with watch.phase("baseline"):
-            baseline = self._both_baselines(progress, timed)
+            self.emulated_baseline()
+            baseline = self.baseline(progress)
         for meter in self._meters:
             meter.kernel_ns = 0
         verdict = Verdict("accepted", "correct on every workload", baseline=baseline.name, emulated=True)
@@ -198,14 +220,12 @@ class EmulatedJudge(CandidateJudge):
                 plans = self._captured(candidate)
             self._capture.prepare()
             verdict = replace(verdict, plan_sha256=plans.sha256())
-            course = EmulatedCourse(
-                problem=self._problem, chip=self._chip, sessions=self.sessions(), baseline=baseline, watch=watch,
-                progress=progress, capture=self._capture, workloads=self._workloads, calls=self._calls,
-                secret=self._secret, seed=seed, judge=self, known=self._known,
-            )  # fmt: skip
-            verdict, times = course.follow(verdict, plans, timed)
-            verdict = replace(verdict, seconds=self._seconds(watch))
-            return EmulatedJudged(verdict, course.executed, (), course.timed, times)
+            course = Course(
+                self._problem, self._suite.name, self._chip, self.sessions(), baseline, watch, progress, self._capture
+            )
+            found = self._emulated_course(course, seed).follow(verdict, plans, timed)
+            verdict = replace(found.verdict, seconds=self._seconds(watch))
+            return EmulatedJudged(verdict, found.plans.executed, (), found.plans.timed, found.times_ns)
         except stages.FirstFailure as failure:
             failed = failed_verdict(failure.fault, failure.workload)
             if failed.status == "harness_error":
@@ -213,11 +233,7 @@ class EmulatedJudge(CandidateJudge):
             kept = {"advice": verdict.advice, "plan_sha256": verdict.plan_sha256, "baseline": verdict.baseline}
             return Judged(replace(failed, **kept, emulated=True, seconds=self._seconds(watch)))  # type: ignore[arg-type]
 
-    def _both_baselines(self, progress: Progress, timed: bool) -> Baseline:
-        """Return the executed baseline; the timed one is worked out beside it when it is needed."""
-        with ThreadPoolExecutor(1, thread_name_prefix="baseline") as pool:
-            emulated = pool.submit(self.emulated_baseline) if timed else None
-            baseline = self.baseline(progress)
-            if emulated is not None:
-                emulated.result()
-        return baseline
+    def _emulated_course(self, course: Course, seed: int) -> EmulatedCourse:
+        base_ns = self.emulated_baseline().times_ns
+        emulation = Emulation(self._suite_timed, base_ns, self.chosen, self.times_of)
+        return EmulatedCourse(course, emulation, self._calls, self._workloads, self._secret, seed, self._known)

@@ -1,7 +1,7 @@
 """Executing workloads as served: at full size, with sampled rows compared with float64."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kernelwright.core.fault import Fault
@@ -53,14 +53,18 @@ class FullSize:
         return self.problem.work(case.workload).dot_flops, _argument_bytes(case)
 
     def cover(
-        self, plans: Sequence[LaunchPlan], cases: Sequence[TimedCase], executed: set[str], seed: int
-    ) -> tuple[str, ...]:
-        """Execute the cheapest workload of each kernel that is timed and not in `executed`; return their names.
+        self,
+        plans: Sequence[LaunchPlan],
+        cases: Sequence[TimedCase],
+        executed: set[str],
+        seed: int,
+        progress: Callable[[str], None],
+    ) -> None:
+        """Execute the cheapest workload of each kernel that is timed and not in `executed`.
 
         Hashes are added to `executed` one by one. Raises FirstFailure: a kernel whose workloads are all too
         large to execute here cannot be timed, and the reason says what to change.
         """
-        names = []
         while left := {sha: name for sha, name in kernels_of(plans).items() if sha not in executed}:
             sha, name = min(left.items(), key=lambda item: (item[1], item[0]))
             having = [number for number, plan in enumerate(plans) if sha in kernels_of([plan])]
@@ -68,20 +72,19 @@ class FullSize:
             plan, case = plans[number], cases[number]
             if not self.is_affordable(case):
                 raise FirstFailure(_not_executed(name, case), case.workload)
+            progress(f"executing kernel '{name}', which suite cpu does not launch, at full size")
             self.execute(plan, case, derive_seed(seed, "cover", case.workload.name))
             executed |= set(kernels_of([plan]))
-            names.append(case.workload.name)
-        return tuple(names)
 
     def confirm(
         self, plans: Sequence[LaunchPlan], cases: Sequence[TimedCase], confirmed: set[tuple[str, str]], seed: int
-    ) -> tuple[str, ...]:
-        """Execute one workload of each regime, chosen by `seed`; return the names. Raises FirstFailure.
+    ) -> None:
+        """Execute one workload of each regime, chosen by `seed`; raises FirstFailure.
 
         Regimes whose plans are all those of kernels confirmed earlier, by workload and plan, are passed over, and
         so are workloads that this machine cannot execute in seconds.
         """
-        names, found = [], {(case.workload.name, plan.sha256()) for plan, case in zip(plans, cases, strict=True)}
+        found = {(case.workload.name, plan.sha256()) for plan, case in zip(plans, cases, strict=True)}
         for regime, numbers in _by_regime(cases).items():
             known = all((cases[n].workload.name, plans[n].sha256()) in confirmed for n in numbers)
             payable = [n for n in numbers if self.is_affordable(cases[n])]
@@ -89,9 +92,7 @@ class FullSize:
                 continue
             number = random.Random(derive_seed(seed, "confirm", regime)).choice(payable)
             self.execute(plans[number], cases[number], derive_seed(seed, "confirmed", cases[number].workload.name))
-            names.append(cases[number].workload.name)
         confirmed |= found
-        return tuple(names)
 
 
 def hidden_choice(failure: FirstFailure) -> FirstFailure:

@@ -156,12 +156,17 @@ def check_answers(
     return max(reports, key=lambda report: report.rel_l2)
 
 
-def check_options(station: Station, plans: Sequence[LaunchPlan], cases: Sequence[Case], problem: LoadedProblem) -> None:
-    """Raise FirstFailure unless each configuration of each autotuned kernel is right on the first workload it has.
+def check_options(
+    station: Station, plans: Sequence[LaunchPlan], cases: Sequence[Case], problem: LoadedProblem
+) -> set[str]:
+    """Return the hashes of the kernels executed; raise FirstFailure unless each configuration is right.
+
+    Each configuration of each autotuned kernel runs on the first workload that has it.
 
     Which of them is fastest is decided anew in every judgement: a wrong one that lost today may win tomorrow.
     """
     seen: set[tuple[str, str]] = set()
+    executed: set[str] = set()
     for plan, case in zip(plans, cases, strict=True):
         for place, launch in enumerate(plan.launches):
             for number, option in enumerate(launch.options if len(launch.options) > 1 else ()):
@@ -169,12 +174,14 @@ def check_options(station: Station, plans: Sequence[LaunchPlan], cases: Sequence
                 if key in seen:
                     continue
                 seen.add(key)
+                executed.add(plan.kernels[option.kernel].sha256)
                 picks = tuple(number if other == place else 0 for other in range(len(plan.launches)))
                 try:
                     check_answers(station, plan.choose(picks), case, problem, None)
                 except FirstFailure as failure:
                     reason = f"every configuration must be right, ({option.label}) of {key[0]}: {failure.fault.reason}"
                     raise FirstFailure(replace(failure.fault, reason=reason), case.workload) from None
+    return executed
 
 
 def _wrong_answer(report: ErrorReport) -> Fault:

@@ -28,6 +28,9 @@ class Bench(Protocol):
     def against_best(self, best: Candidate, seed: int, progress: Progress) -> Direct | None:
         """Return how the candidate judged last, an accepted one, does in turn with `best`; None if that fails."""
 
+    def confirm(self, seed: int, progress: Progress) -> Verdict | None:
+        """Return why the candidate judged last must not become the best after all, a verdict; None when it may."""
+
     def tune_baseline(self, evaluations: int, seed: int, progress: Progress) -> TunedBaseline | None:
         """Return the reference tuned with at most that many evaluations, None if it has no knobs."""
 

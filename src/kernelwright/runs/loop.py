@@ -104,7 +104,9 @@ def _work(
     state = fold(ledger.entries(run))
     if state.end_reason or state.setup is None:
         return
-    hands = Hands(bench.judge, progress, against_best=bench.against_best, outage=ledger.outage, sleep=sleep)
+    hands = Hands(
+        bench.judge, progress, sleep, against_best=bench.against_best, confirm=bench.confirm, outage=ledger.outage
+    )
     recorder = RunRecorder(ledger, run, secret, hands)
     progress(f"{bench.engineer.name} works on {state.setup.problem} on {state.setup.chip}")
     try:

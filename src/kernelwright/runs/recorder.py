@@ -18,7 +18,7 @@ from kernelwright.core.protocols import BudgetSpent
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.runs.conditions import Progress, RunLedger
 from kernelwright.runs.outlook import format_evaluation
-from kernelwright.runs.promotion import is_promising
+from kernelwright.runs.promotion import is_better, is_promising
 from kernelwright.runs.state import RunState, evaluation_payload, next_evaluation, step
 from kernelwright.runs.text_blobs import from_blobs, to_blobs
 
@@ -35,13 +35,17 @@ SLOW_CALL_S = 2.0
 
 @dataclass(frozen=True)
 class Hands:
-    """What a recorder works with: the judge of the run, its direct comparison, how it speaks to people, outages."""
+    """What a recorder works with: the judge of the run, its direct comparison, outages, how it speaks to people.
+
+    `confirm` has the last word on a candidate that would become the best.
+    """
 
     judge: Callable[[Candidate, int, Progress], Verdict]
     progress: Progress
     sleep: Callable[[float], None] = time.sleep
     clock_ns: Callable[[], int] = time.time_ns
     against_best: Callable[[Candidate, int, Progress], Direct | None] | None = None
+    confirm: Callable[[int, Progress], Verdict | None] | None = None
     outage: Callable[[], tuple[str, float] | None] | None = None
 
 
@@ -110,7 +114,7 @@ class RunRecorder:
         verdict = self._judge(candidate)
         if verdict.status == "harness_error":
             return Evaluation(len(self._state.evaluations) + 1, candidate.sha256, verdict, note)
-        verdict = self._compared(verdict)
+        verdict = self._confirmed(self._compared(verdict))
         found = next_evaluation(self._state, candidate.sha256, verdict, note)
         payload = evaluation_payload(found, plain_json(to_json(verdict)))
         self._write("evaluation", payload, {candidate.sha256: candidate.source.encode()})
@@ -224,6 +228,14 @@ class RunRecorder:
         best = Candidate(self.source(held.candidate_sha256))
         seed = seed_of(self._secret, f"{len(self._state.evaluations) + 1}:direct")
         return replace(verdict, over_best=compare(best, seed, self._hands.progress))
+
+    def _confirmed(self, verdict: Verdict) -> Verdict:
+        """Return the verdict, or that of a confirmation which failed, where the candidate would become the best."""
+        confirm = self._hands.confirm
+        if confirm is None or self._state.earlier(verdict) or not is_better(verdict, self._state.best):
+            return verdict
+        seed = seed_of(self._secret, f"{len(self._state.evaluations) + 1}:confirm")
+        return confirm(seed, self._hands.progress) or verdict
 
     def _require_budget(self) -> None:
         state, left = self._state, self.remaining()

@@ -52,7 +52,7 @@ class PlanTimes:
         Raises CompileError for a kernel that the chip does not take or whose time the contents of floats decide.
         """
         contents = contents_of(plan, arrays)
-        key = (self._identity, schedule_sha256(plan), _contents_sha256(contents))
+        key = (self._identity, plan.schedule_sha256(), _contents_sha256(contents))
         known = _KNOWN.get(key)
         if known is None:
             known = time_plan(self.machine, plan, contents).time_ns
@@ -83,8 +83,9 @@ def fill_ns(machine: Machine, buffer: Buffer) -> int:
     is_filled = buffer.role == "scratch" and buffer.fill is not None
     if not is_filled and buffer.role != "constant":
         return 0
-    # Integer arithmetic throughout: no rounding differs between machines.
-    return machine.launch_floor_ns + -(-buffer.size_bytes * 1_000_000_000 // int(machine.memory_bytes_per_s))
+    # Integer arithmetic: no rounding differs between machines.
+    rate = int(machine.memory_bytes_per_s * machine.memory_efficiency)
+    return machine.launch_floor_ns + -(-buffer.size_bytes * 1_000_000_000 // rate)
 
 
 def contents_of(plan: LaunchPlan, arrays: Mapping[str, bytes | memoryview]) -> dict[int, NDArray[np.generic]]:
@@ -99,13 +100,6 @@ def contents_of(plan: LaunchPlan, arrays: Mapping[str, bytes | memoryview]) -> d
         elif buffer.role in ("input", "inout") and buffer.name in arrays:
             found[number] = np.frombuffer(arrays[buffer.name], dtype=kind)
     return found
-
-
-def schedule_sha256(plan: LaunchPlan) -> str:
-    """Return the identity of what runs on a chip with warps: the plan's, and warps and stages of each kernel."""
-    schedules = [[kernel.num_warps, kernel.num_stages] for kernel in plan.kernels]
-    text = json.dumps([plan.sha256(), schedules, [buffer.align for buffer in plan.buffers]])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def machine_sha256(machine: Machine) -> str:

@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kernelwright.chips.cpu.host import Host
 from kernelwright.chips.cpu.program import PlanRefused
 from kernelwright.chips.cpu.session import CpuSession
-from kernelwright.chips.emulated import clockwork
-from kernelwright.chips.emulated.plan_time import PlanTimes, schedule_sha256
+from kernelwright.chips.emulated.plan_time import PlanTimes
 from kernelwright.core.errors import CompileError, HarnessError, OverLimitError
 from kernelwright.core.fault import Fault
 from kernelwright.core.plan import LaunchPlan
@@ -44,17 +43,11 @@ class EmulatedSession:
         self._arrays.pop(key, None)
 
     def load(self, plan: LaunchPlan, checked: bool, limit_s: float) -> Loaded | Fault:
-        """Compile every kernel natively, and lower those that a launch has no other option than for the chip."""
+        """Compile every kernel natively; what the chip itself takes shows when the plan is timed."""
         found = self._function.load(plan, checked, limit_s)
-        if isinstance(found, Fault) or checked:
+        if isinstance(found, Fault):
             return found
-        try:
-            for launch in plan.launches:
-                if len(launch.options) == 1:
-                    clockwork.compiled(plan.kernels[launch.options[0].kernel], self._times.machine.capability)
-        except CompileError as error:
-            return _fault(error)
-        both = f"{found.machine_sha256} {schedule_sha256(plan)}"
+        both = f"{found.machine_sha256} {plan.schedule_sha256()}"
         return Loaded(hashlib.sha256(both.encode()).hexdigest(), found.compile_ns)
 
     def run(

@@ -1,0 +1,32 @@
+"""A stand-in for the emulator where tests are about the judge: a time that follows from grid, warps and program text."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from kernelwright.chips.emulated import clockwork
+from kernelwright.chips.emulated.machine import Machine
+from kernelwright.chips.emulated.result import LaunchTime, Occupancy
+from kernelwright.core.plan import Buffer, KernelIR, LaunchOption
+
+
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Put the stand-in in the emulator's place."""
+    patch.setattr(clockwork, "compiled", _compiled)
+    patch.setattr(clockwork, "traced", _traced)
+    patch.setattr(clockwork, "timed", _timed)
+
+
+def _compiled(kernel: KernelIR, capability: int) -> KernelIR:
+    return kernel
+
+
+def _traced(kernel: KernelIR, option: LaunchOption, buffers: Sequence[Buffer], contents: Mapping[int, Any]) -> int:
+    return math.prod(option.grid)
+
+
+def _timed(machine: Machine, kernel: KernelIR, trace: int, state: object, timeline: bool = False) -> LaunchTime:
+    time_ns = machine.launch_floor_ns + 1_000_000 + trace * 1000 // kernel.num_warps
+    return LaunchTime(time_ns, 0.0, Occupancy(1, "grid", 1.0), {}, {}, {}, {}, "memory", machine.clock_hz)
