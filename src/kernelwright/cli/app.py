@@ -5,10 +5,21 @@ from typing import Any
 
 import typer
 
-from kernelwright.cli import checking, compiling, initialising, judging, listing, proving, reading, running, supervising
+from kernelwright.cli import (
+    checking,
+    chips,
+    compiling,
+    initialising,
+    judging,
+    listing,
+    proving,
+    reading,
+    running,
+    supervising,
+)
 
 _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
-    "Look": (listing.problems, listing.chips, listing.engineers, checking.doctor),
+    "Look": (listing.problems, chips.chips, listing.engineers, checking.doctor),
     "Work": (initialising.init, judging.judge, running.run, checking.bench, compiling.compile),
     "Supervise": (
         supervising.status,
@@ -33,11 +44,16 @@ def command() -> Any:
         rich_markup_mode=None,
     )
     app.callback()(_root)
-    for section in _SECTIONS.values():
-        for function in section:
+    functions = [function for section in _SECTIONS.values() for function in section]
+    for function in functions:
+        if function is not chips.chips:
             short = (function.__doc__ or "").splitlines()[0]
             app.command(function.__name__, short_help=short)(function)
-    return typer.main.get_command(app)
+    app.add_typer(chips.app(), name="chips")
+    root: Any = typer.main.get_command(app)
+    # A group of commands would stand behind all commands.
+    root.commands = {function.__name__: root.commands[function.__name__] for function in functions}
+    return root
 
 
 def _root(

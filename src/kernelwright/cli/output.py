@@ -4,7 +4,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
@@ -69,6 +69,21 @@ def console() -> Console:
     """Return a console on stdout; as wide as needed when that is no terminal."""
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
     return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+
+
+def show_rows(output: Output, what: str, rows: Sequence[Mapping[str, object]], following: str) -> None:
+    """Print `rows` as a table under their keys, or as JSON under `what`, and the command that may follow."""
+    from kernelwright.report import Table, print_table  # noqa: PLC0415  # lazy
+
+    headings = tuple(rows[0]) if rows else (what,)
+    cells = tuple(tuple(_cell(value) for value in row.values()) for row in rows)
+    table = Table("", headings, cells, left=len(headings))
+    output.result({what: rows}, lambda console: print_table(table, console))
+    output.next(following)
+
+
+def _cell(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _finite(value: object) -> object:

@@ -1,5 +1,6 @@
 """What was learned: tables for a terminal, one HTML file that needs nothing else."""
 
+from kernelwright.report.chip_tables import chip_table
 from kernelwright.report.figures import (
     format_conditions,
     format_duration,
@@ -17,6 +18,7 @@ __all__ = [
     "Promotion",
     "RunStory",
     "Table",
+    "chip_table",
     "format_conditions",
     "format_duration",
     "format_html",

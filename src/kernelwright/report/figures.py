@@ -84,3 +84,16 @@ def format_split(seconds: Mapping[str, float]) -> str:
     phases = sorted((s, name) for name, s in seconds.items() if name not in apart and s >= 0.1)
     parts = ", ".join(f"{name} {s:.1f}" for s, name in reversed(phases))
     return f"{seconds.get('total', 0):.1f} s: {parts}; kernels {seconds.get('kernels', 0):.1f} of it"
+
+
+def format_quantity(value: float, unit: str) -> str:
+    """Return a number with its unit: bytes in KiB or MiB where that is exact, large hertz and rates with a prefix."""
+    for exact, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
+        if unit in ("B", "B/unit") and value >= exact and value % exact == 0:
+            return f"{value / exact:,.0f} {name}{unit[1:]}"
+    if unit in ("B", "B/s", "Hz"):
+        for size, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+            if value >= size:
+                return f"{value / size:.4g} {prefix}{unit}"
+    number = f"{value:,.0f}" if value == int(value) else f"{value:.4g}"
+    return f"{number} {unit}".strip()

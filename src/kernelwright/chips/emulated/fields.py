@@ -62,7 +62,7 @@ _COMPUTE = (
         ),
         DTYPES,
     ),
-    *_each(FieldSpec("atoms", "compute", "atom", "m n k", 1, 512, "smallest product of {}", optional=True), DTYPES),
+    *_each(FieldSpec("atoms", "compute", "atom", "m x n x k", 1, 512, "smallest product of {}", optional=True), DTYPES),
     FieldSpec("dot_latency", "compute", "int", "cycles", 1, 1000, "from a matrix atom's start to its result"),
     *_each(
         FieldSpec("lane_cost", "compute", "float", "lane cycles", 0.1, 256, "an operation of class {}"), LANE_CLASSES
