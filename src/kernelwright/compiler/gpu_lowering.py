@@ -36,7 +36,7 @@ _TURNED = threading.Lock()
 
 @dataclass(frozen=True)
 class GpuIR:
-    """A lowered kernel: module text with `allocation.offset` at what owns shared memory, and the bytes a block takes."""
+    """A lowered kernel: module text, with `allocation.offset` at what owns shared memory, and a block's bytes of it."""
 
     text: str = field(repr=False)
     shared_bytes: int
@@ -75,8 +75,9 @@ def _check_dtypes(ttir: str, capability: int) -> None:
     if found is not None:
         line = ttir[ttir.rfind("\n", 0, found.start()) + 1 : ttir.find("\n", found.end())]
         name = re.search(r"\b(tt\.\w+|arith\.\w+)", line)
+        who = f"op {name[1]}" if name else "a kernel"
         raise UnsupportedOpError(
-            f"{'op ' + name[1] if name else 'a kernel'} must not use f8e4m3fn on capability {capability}, which has no such type;"
+            f"{who} must not use f8e4m3fn on capability {capability}, which has no such type;"
             " use a chip of capability 89, or f8e5m2"
         )
 
@@ -89,7 +90,9 @@ def _lowered(ttir: str, capability: int, num_warps: int, num_stages: int) -> Gpu
     backend = CUDABackend(GPUTarget("cuda", capability, 32))
     if num_warps < 1 or num_warps & (num_warps - 1):
         raise CompileError(f"num_warps must be a power of 2, got {num_warps}")
-    options = backend.parse_options({"num_warps": num_warps, "num_stages": num_stages})
+    # Said outright, as a later stage's default it would be a warning of Triton 3.9; nothing here depends on it.
+    wishes = {"num_warps": num_warps, "num_stages": num_stages, "enable_fp_fusion": True}
+    options = backend.parse_options(wishes)
     context = ir.context()
     ir.load_dialects(context)
     backend.load_dialects(context)
