@@ -44,7 +44,8 @@ class EmulatedJudged(Judged):
 class EmulatedJudge(CandidateJudge):
     """A judge of one problem on an emulated chip, see `CandidateJudge`: `suites` are the executed and the timed one.
 
-    Of `secrets` the first gives hidden lengths and timing inputs, so that times can be verified, the second fresh floats.
+    Of `secrets` the first gives hidden lengths and timing inputs, so that times can be verified, the second fresh
+    floats.
 
     Plans that were right stay known: a workload whose plan a candidate shares with an earlier one is not executed
     again, unless a judgement is asked to be fresh.
@@ -111,9 +112,7 @@ class EmulatedJudge(CandidateJudge):
         except stages.FirstFailure as failure:
             raise hidden_choice(failure) from None
 
-    def judged(
-        self, candidate: Candidate, seed: int, progress: Progress, timed: bool, fresh: bool = False
-    ) -> Judged:
+    def judged(self, candidate: Candidate, seed: int, progress: Progress, timed: bool, fresh: bool = False) -> Judged:
         """Return the verdict with plans; `fresh` executes everything, whatever is known from earlier candidates."""
         kept = self._known
         try:
