@@ -226,11 +226,19 @@ class EmulatedJudge(CandidateJudge):
             verdict = replace(found.verdict, seconds=self._seconds(watch))
             return EmulatedJudged(verdict, found.plans.executed, (), found.plans.timed, found.times_ns)
         except stages.FirstFailure as failure:
-            failed = failed_verdict(failure.fault, failure.workload)
+            failed = self._failed(failure)
             if failed.status == "harness_error":
                 raise HarnessError(failed.reason) from None
             kept = {"advice": verdict.advice, "plan_sha256": verdict.plan_sha256, "baseline": verdict.baseline}
             return Judged(replace(failed, **kept, emulated=True, seconds=self._seconds(watch)))  # type: ignore[arg-type]
+
+    def _failed(self, failure: stages.FirstFailure) -> Verdict:
+        """Return the verdict of a first failure; a workload of the executed suite is named with its suite."""
+        failed, workload = failed_verdict(failure.fault, failure.workload), failure.workload
+        if workload is None or workload.hidden or not self._is_full or not any(w is workload for w in self._workloads):
+            return failed
+        named = f"workload '{workload.name}'"
+        return replace(failed, reason=failed.reason.replace(named, f"{named} of suite {self._suite.name}", 1))
 
     def _emulated_course(self, course: Course, seed: int) -> EmulatedCourse:
         base_ns = self.emulated_baseline().times_ns
