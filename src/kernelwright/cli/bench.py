@@ -1,19 +1,23 @@
 """The rooms of one run, wired together."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from kernelwright.chips.catalogue import load_chip
 from kernelwright.core.candidate import Candidate
+from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import RequestError
 from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
+from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import Engineer, Recorder, Tools
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.engineers.catalogue import load_engineer
-from kernelwright.judge import CandidateJudge, EmulatedJudge, make_judge
+from kernelwright.judge import CandidateJudge, EmulatedJudge, executed_suite, make_judge
 from kernelwright.judge.baseline_tuning import tune_reference
 from kernelwright.judge.comparison import judge_final
 from kernelwright.ledger import home
 from kernelwright.problems import load_problem, problem_sha256
+from kernelwright.problems.contract import LoadedProblem
 from kernelwright.sandbox import CaptureService, choose_sandbox
 from kernelwright.workshop.inprocess import Workshop
 from kernelwright.workshop.probing import Prober
@@ -25,6 +29,17 @@ Progress = Callable[[str], None]
 CHECK_SUITE = "smoke"
 FOLDER_CHANGED = "the problem's folder must hold the files that the run opened with, they have changed"
 
+_TWO_SUITES = """## This chip is emulated
+
+Times are emulated, exact, and of the workloads of suite {suite}. Answers are judged on workloads of the same regimes at
+sizes that a CPU can execute, suite {executed}, public and hidden. A kernel that is timed must be executed too: choose
+tiles and other constants so that a workload of suite {executed} launches it as well. Else it is executed at full size,
+which is slow, and refused where that is too much. Before a kernel becomes the best, one full-size workload of each
+regime is executed. Public workloads of suite {executed}:
+
+{listed}
+"""
+
 
 class WiredBench:
     """A `runs.Bench` over the real rooms; `quiet` gets the many small steps of a judgement."""
@@ -34,8 +49,11 @@ class WiredBench:
         self._problem = load_problem(setup.problem)
         if setup.problem_sha256 not in ("", problem_sha256(self._problem)):
             raise RequestError(f"{FOLDER_CHANGED}; open a new run, or bring back the files")
-        self._brief = self._problem.brief(setup.suite)
         self._chip = load_chip(setup.chip)
+        executed = executed_suite(self._problem, setup.suite) if self._chip.spec.emulated else setup.suite
+        self._brief = _brief_of(self._problem, setup.suite, executed)
+        public = [w.name for name in (executed, CHECK_SUITE) for w in self._problem.suite(name, 0).public]
+        self._also_public = tuple(dict.fromkeys(public))
         self._engineer = load_engineer(setup.engineer)
         self._capture = CaptureService(choose_sandbox(setup.unsafe), cores=self._chip.spec.threads)
         self._judge = self._make_judge(setup.suite, with_hidden=True)
@@ -83,6 +101,7 @@ class WiredBench:
             check=self._check,
             probe=Prober(self._capture, self._chip.open),
             folder=home() / "runs" / self._run / "files",
+            also_public=self._also_public,
         )
         return Workshop(bench)
 
@@ -98,3 +117,15 @@ class WiredBench:
     def _make_judge(self, suite_name: str, with_hidden: bool) -> CandidateJudge:
         secret = self._secret
         return make_judge(self._problem, suite_name, self._chip, self._capture, secret, secret, with_hidden)
+
+
+def _brief_of(problem: LoadedProblem, suite: str, executed: str) -> Brief:
+    """Return the brief; where another suite is executed than timed it says so, and lists that one's workloads."""
+    brief = problem.brief(suite)
+    if executed == suite:
+        return brief
+    listed = "\n".join(
+        f"- {w.name} ({w.regime}): {canonical_json(w.params)}" for w in problem.suite(executed, 0).public
+    )
+    text = _TWO_SUITES.format(suite=suite, executed=executed, listed=listed)
+    return replace(brief, text=brief.text.rstrip() + "\n\n" + text)

@@ -118,6 +118,9 @@ def _show(found: "Verification", output: Output) -> int:
     def draw(console: Console) -> None:
         chain = "whole" if found.chain_ok else "BROKEN"
         console.print(f"record {chain}, claimed {format_ratio(found.claimed)}, measured {format_ratio(found.measured)}")
+        if found.emulated:
+            equal = "equal to the nanosecond on every workload" if found.confirmed else "compared to the nanosecond"
+            console.print(f"times are emulated, {equal}")
         if found.unsafe:
             console.print("unsafe: no sandbox held the candidates, the claim holds against honest ones only")
         for text in _first(found.differences):

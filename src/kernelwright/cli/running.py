@@ -37,7 +37,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
     from kernelwright.core.final import Setup  # noqa: PLC0415
     from kernelwright.engineers.catalogue import require_fit  # noqa: PLC0415
-    from kernelwright.ledger import SqlLedger  # noqa: PLC0415
+    from kernelwright.ledger import SqlLedger, installation_key  # noqa: PLC0415
     from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415
     from kernelwright.runs import open_run  # noqa: PLC0415
     from kernelwright.sandbox import choose_sandbox  # noqa: PLC0415
@@ -54,7 +54,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
         versions=package_versions(), problem_sha256=problem_sha256(loaded),
     )  # fmt: skip
     store, name = SqlLedger(ledger), time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
-    open_run(store, name, setup)
+    open_run(store, name, setup, installation_key() if spec.emulated else None)
     return _conduct(name, ledger, store, Output(json))
 
 

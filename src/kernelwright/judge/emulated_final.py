@@ -79,4 +79,3 @@ def _require_right(judge: EmulatedJudge, problem: LoadedProblem, plans: BothPlan
 
 def _first_options(plan: LaunchPlan) -> LaunchPlan:
     return plan.choose((0,) * len(plan.launches))
-

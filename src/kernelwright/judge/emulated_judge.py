@@ -44,7 +44,8 @@ class EmulatedJudged(Judged):
 class EmulatedJudge(CandidateJudge):
     """A judge of one problem on an emulated chip, see `CandidateJudge`: `suites` are the executed and the timed one.
 
-    Of `secrets` the first gives hidden lengths and timing inputs, so that times can be verified, the second fresh floats.
+    Of `secrets` the first gives hidden lengths and timing inputs, so that times can be verified, the second fresh
+    floats.
 
     Plans that were right stay known: a workload whose plan a candidate shares with an earlier one is not executed
     again, unless a judgement is asked to be fresh.
@@ -111,9 +112,7 @@ class EmulatedJudge(CandidateJudge):
         except stages.FirstFailure as failure:
             raise hidden_choice(failure) from None
 
-    def judged(
-        self, candidate: Candidate, seed: int, progress: Progress, timed: bool, fresh: bool = False
-    ) -> Judged:
+    def judged(self, candidate: Candidate, seed: int, progress: Progress, timed: bool, fresh: bool = False) -> Judged:
         """Return the verdict with plans; `fresh` executes everything, whatever is known from earlier candidates."""
         kept = self._known
         try:
@@ -227,11 +226,19 @@ class EmulatedJudge(CandidateJudge):
             verdict = replace(found.verdict, seconds=self._seconds(watch))
             return EmulatedJudged(verdict, found.plans.executed, (), found.plans.timed, found.times_ns)
         except stages.FirstFailure as failure:
-            failed = failed_verdict(failure.fault, failure.workload)
+            failed = self._failed(failure)
             if failed.status == "harness_error":
                 raise HarnessError(failed.reason) from None
             kept = {"advice": verdict.advice, "plan_sha256": verdict.plan_sha256, "baseline": verdict.baseline}
             return Judged(replace(failed, **kept, emulated=True, seconds=self._seconds(watch)))  # type: ignore[arg-type]
+
+    def _failed(self, failure: stages.FirstFailure) -> Verdict:
+        """Return the verdict of a first failure; a workload of the executed suite is named with its suite."""
+        failed, workload = failed_verdict(failure.fault, failure.workload), failure.workload
+        if workload is None or workload.hidden or not self._is_full or not any(w is workload for w in self._workloads):
+            return failed
+        named = f"workload '{workload.name}'"
+        return replace(failed, reason=failed.reason.replace(named, f"{named} of suite {self._suite.name}", 1))
 
     def _emulated_course(self, course: Course, seed: int) -> EmulatedCourse:
         base_ns = self.emulated_baseline().times_ns

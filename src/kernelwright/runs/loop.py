@@ -1,6 +1,7 @@
 """One run from its first entry to its last, and again from wherever it stopped."""
 
 import hashlib
+import hmac
 import secrets
 import time
 from collections.abc import Callable
@@ -21,20 +22,27 @@ MakeBench = Callable[[Setup, int], Bench]
 TUNING_EVALUATIONS = 60
 
 
-def open_run(ledger: RunLedger, run: str, setup: Setup) -> None:
+def open_run(ledger: RunLedger, run: str, setup: Setup, key: bytes | None = None) -> None:
     """Write the first entry of a run: what was asked, on what machine, and the hash of its secret.
 
     The secret, from which hidden workloads and all seeds follow, stays outside the entries until
-    the run closes; its hash shows then that it was fixed before anyone tried anything.
+    the run closes; its hash shows then that it was fixed before anyone tried anything. On an emulated chip, where
+    times are exact, it follows from the seed and the `key` of the installation: equal runs have equal records.
     """
     ledger.take(run)
-    secret = secrets.token_hex(16)
+    secret = secrets.token_hex(16) if key is None or not setup.emulated else _exact_secret(setup, key)
     ledger.seal(run, secret)
     payload = {
         "setup": to_json(setup),
         "secret_sha256": hashlib.sha256(secret.encode()).hexdigest(),
     }
     ledger.append(run, "opened", payload)
+
+
+def _exact_secret(setup: Setup, key: bytes) -> str:
+    """Return the secret that equal requests share; who knows one of a closed run knows that of its twins."""
+    asked = [setup.problem, setup.problem_sha256, setup.chip, setup.suite, str(setup.seed)]
+    return hmac.new(key, "\0".join(asked).encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def conduct_run(
@@ -126,7 +134,9 @@ def _judge_final(ledger: RunLedger, run: str, bench: Bench, secret: str, progres
         # From the stored source, not from memory: what is judged is what the record holds.
         kernel = Candidate(ledger.blob(state.best.candidate_sha256).decode())
         progress("judging the final kernel again, fresh, on all workloads")
-        figures = _fresh_figures(bench, kernel, state.tuned, seed_of(secret, f"final:{time.time_ns()}"), progress)
+        is_exact = state.setup is not None and state.setup.emulated
+        seed = seed_of(secret, "final" if is_exact else f"final:{time.time_ns()}")
+        figures = _fresh_figures(bench, kernel, state.tuned, seed, progress)
     payload = {
         "candidate": state.best.candidate_sha256 if state.best else None,
         "figures": plain_json(to_json(figures)),

@@ -22,7 +22,8 @@ Rejudge = Callable[[Candidate, int], Verdict]
 class Verification:
     """The JSON of `kernelwright verify`: speedups over the reference as claimed and as measured now.
 
-    `unsafe`: the run, or this check of it, let candidates run without a sandbox.
+    `unsafe`: the run, or this check of it, let candidates run without a sandbox. `emulated`: times are exact, and
+    were compared to the nanosecond, workload by workload.
     """
 
     confirmed: bool
@@ -31,6 +32,7 @@ class Verification:
     chain_ok: bool
     differences: tuple[str, ...]
     unsafe: bool = False
+    emulated: bool = False
 
 
 def verify_run(
@@ -45,7 +47,7 @@ def verify_run(
     `faults` are the findings on its chain: one is enough to refuse without measuring, and so is one of `changes`,
     what is no longer as it was when the run opened. Otherwise
     the counts are taken again from the entries and `rejudge` measures the final kernel's stored
-    source on the run's workloads; both intervals, widened by `SESSION_DRIFT`, must meet.
+    source on the run's workloads; both intervals, widened by `SESSION_DRIFT`, must meet. Emulated times must be equal.
     """
     if faults:
         return Verification(False, None, None, False, tuple(faults))
@@ -60,7 +62,8 @@ def verify_run(
     verdict = rejudge(Candidate(blob(state.best.candidate_sha256).decode()), hidden_seed(state.secret))
     differences = compare_verdicts(state.final.verdict, verdict)
     unsafe = verdict.unsafe or state.final.verdict.unsafe or bool(state.setup and state.setup.unsafe)
-    return Verification(not differences, _claimed(state), verdict.geomean_speedup, True, differences, unsafe)
+    claimed, emulated = _claimed(state), verdict.emulated
+    return Verification(not differences, claimed, verdict.geomean_speedup, True, differences, unsafe, emulated)
 
 
 def compare_verdicts(claimed: Verdict, measured: Verdict) -> tuple[str, ...]:
@@ -72,6 +75,8 @@ def compare_verdicts(claimed: Verdict, measured: Verdict) -> tuple[str, ...]:
     differences = []
     if claimed.architecture != measured.architecture:
         differences.append("architecture: the kernel has another structure now")
+    if claimed.emulated or measured.emulated:
+        return (*differences, *_time_differences(claimed, measured))
     allowed = math.log1p(SESSION_DRIFT) + _half_width(claimed) + _half_width(measured)
     if abs(math.log(measured.geomean_speedup / claimed.geomean_speedup)) > allowed:
         differences.append(
@@ -79,6 +84,21 @@ def compare_verdicts(claimed: Verdict, measured: Verdict) -> tuple[str, ...]:
             f"more than {math.expm1(allowed):.1%} apart"
         )
     return tuple(differences)
+
+
+def _time_differences(claimed: Verdict, measured: Verdict) -> tuple[str, ...]:
+    """Return each workload whose emulated times differ by a nanosecond or more, or that only one verdict has."""
+    times = [{w.name: (w.baseline_ns, w.candidate_ns) for w in verdict.workloads} for verdict in (claimed, measured)]
+    return tuple(
+        f"emulated time of workload '{name}': claimed {_pair(times[0].get(name))}, now {_pair(times[1].get(name))} "
+        "(reference, kernel)"
+        for name in dict.fromkeys((*times[0], *times[1]))
+        if times[0].get(name) != times[1].get(name)
+    )
+
+
+def _pair(times: tuple[float, float] | None) -> str:
+    return "none" if times is None else f"{times[0]:.0f} ns, {times[1]:.0f} ns"
 
 
 def _check_record(state: RunState, entries: Sequence[Entry]) -> tuple[str, ...]:

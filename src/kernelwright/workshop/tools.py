@@ -170,7 +170,7 @@ def _submit(bench: Workbench, _: NoArguments) -> Answer:
 
 
 def _public_names(bench: Workbench) -> tuple[str, ...]:
-    return tuple(workload.name for workload in bench.brief.workloads)
+    return (*(workload.name for workload in bench.brief.workloads), *bench.also_public)
 
 
 def _best(bench: Workbench) -> Evaluation | None:

@@ -34,6 +34,7 @@ class Workbench:
     folder: Path
     pages: Mapping[str, str] = field(default_factory=dict)
     patience_s: float = math.inf
+    also_public: tuple[str, ...] = ()
     jobs: Jobs = field(default_factory=Jobs)
 
     @property

@@ -1,4 +1,4 @@
-"""A stand-in for the emulator where tests are about the judge: a time that follows from grid, warps and program text."""
+"""A stand-in for the emulator where tests are about the judge: times follow from grids, warps and stages."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,5 +28,5 @@ def _traced(kernel: KernelIR, option: LaunchOption, buffers: Sequence[Buffer], c
 
 
 def _timed(machine: Machine, kernel: KernelIR, trace: int, state: object, timeline: bool = False) -> LaunchTime:
-    time_ns = machine.launch_floor_ns + 1_000_000 + trace * 1000 // kernel.num_warps
+    time_ns = machine.launch_floor_ns + 50_000_000 + trace * 1000 // kernel.num_warps
     return LaunchTime(time_ns, 0.0, Occupancy(1, "grid", 1.0), {}, {}, {}, {}, "memory", machine.clock_hz)

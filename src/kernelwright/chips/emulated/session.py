@@ -59,7 +59,7 @@ class EmulatedSession:
     def time(
         self, plans: Sequence[LaunchPlan], inputs: Sequence[str], schedule: Sequence[int], limit_s: float
     ) -> Timing | Fault:
-        """Return emulated times in ns; nothing is lost of them. The fact "plan" of a fault is the number of its plan."""
+        """Return emulated times in ns, of which nothing is lost; a fault has the number of its plan as fact "plan"."""
         wanted = sorted(set(schedule))
         for key in inputs:
             if key not in self._arrays:

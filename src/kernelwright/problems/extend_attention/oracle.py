@@ -102,9 +102,7 @@ def read_options(inputs: Inputs) -> Options:
     )
 
 
-def requests_of(
-    inputs: Inputs, last: int | None = None, only: Collection[int] | None = None
-) -> Iterator[Request]:
+def requests_of(inputs: Inputs, last: int | None = None, only: Collection[int] | None = None) -> Iterator[Request]:
     """Yield the requests that have new tokens, in order, their prefix gathered from the pool.
 
     `last` cuts the prefix to that many of its last tokens, which loses nothing when it is the window; `only`

@@ -55,9 +55,7 @@ def _runs(extend: int, rng: random.Random) -> list[range]:
     return [range(_ROWS * start, _ROWS * (start + 1)) for start in sorted(starts)] + [range(extend - 1, extend)]
 
 
-def _worst(
-    error: torch.Tensor, expected: torch.Tensor, got: torch.Tensor, request: int, rows: list[int]
-) -> WrongPlace:
+def _worst(error: torch.Tensor, expected: torch.Tensor, got: torch.Tensor, request: int, rows: list[int]) -> WrongPlace:
     at = int(error.abs().argmax())
     row, rest = divmod(at, error.shape[1] * error.shape[2])
     head, column = divmod(rest, error.shape[2])
