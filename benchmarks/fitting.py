@@ -1,0 +1,86 @@
+"""Few parameters of a profile, moved until emulated times lie near measured ones. NumPy alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+# Below this share of the measurement an error counts as its square, above it as itself: nearly MAPE, yet smooth.
+_SMOOTH = 0.04
+_NUDGE = 0.05
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A field that the fit may move, between what is physically possible."""
+
+    name: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where a fit ended: values by field, the error in percent there, and how often all points were emulated."""
+
+    values: dict[str, float]
+    mape: float
+    evaluations: int
+
+
+def fit(
+    parameters: Sequence[Parameter],
+    start: Mapping[str, float],
+    measured: Vector,
+    emulate: Callable[[Mapping[str, float]], Vector],
+    rounds: int,
+) -> Fit:
+    """Return the best values found by damped Gauss-Newton steps on logarithms, re-weighted towards absolute errors."""
+    here = np.array([np.log(np.clip(start[p.name], p.low, p.high)) for p in parameters])
+    lows, highs = (np.log([getattr(p, side) for p in parameters]) for side in ("low", "high"))
+    count = 0
+
+    def residuals(at: Vector) -> Vector:
+        nonlocal count
+        count += 1
+        return np.log(emulate(_named(parameters, at)) / measured)
+
+    error, damping = residuals(here), 0.1
+    for _ in range(rounds):
+        slopes = np.empty((len(measured), len(parameters)))
+        for column in range(len(parameters)):
+            nudge = _NUDGE if here[column] + _NUDGE <= highs[column] else -_NUDGE
+            moved = here.copy()
+            moved[column] += nudge
+            slopes[:, column] = (residuals(moved) - error) / nudge
+        better = False
+        for _ in range(5):
+            there = np.clip(here + step(slopes, error, damping), lows, highs)
+            found = residuals(there)
+            if _loss(found) < _loss(error):
+                here, error, better, damping = there, found, True, damping / 3
+                break
+            damping *= 4
+        if not better:
+            break
+    mape = float(100 * np.mean(np.abs(np.expm1(error))))
+    return Fit(_named(parameters, here), mape, count)
+
+
+def step(slopes: Vector, error: Vector, damping: float) -> Vector:
+    """Return the move that lowers weighted squares of `error` most, held back by `damping`."""
+    weight = 1 / np.maximum(np.abs(error), _SMOOTH)
+    normal = slopes.T @ (weight[:, None] * slopes)
+    normal += damping * np.diag(np.diag(normal)) + 1e-9 * np.eye(len(normal))
+    return np.clip(-np.linalg.solve(normal, slopes.T @ (weight * error)), -0.5, 0.5)
+
+
+def _loss(error: Vector) -> float:
+    size = np.abs(error)
+    return float(np.mean(np.where(size < _SMOOTH, (size * size / _SMOOTH + _SMOOTH) / 2, size)))
+
+
+def _named(parameters: Sequence[Parameter], at: Vector) -> dict[str, float]:
+    return {p.name: float(np.exp(value)) for p, value in zip(parameters, at, strict=True)}
