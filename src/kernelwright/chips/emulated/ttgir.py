@@ -280,7 +280,7 @@ class _Reader:
             carried = _CARRIED.findall(loop[5])
             operands = [loop[2], loop[3], loop[4], *(init for _, init in carried)]
             made = loop[5].partition("-> ")[2]
-            kinds = self._types.types(made[: made.rindex(")") + 1])
+            kinds = self._types.types(made[: made.rindex(")") + 1]) if made else []
             args = self._loop_arguments(loop[1], self._value(loop[2]).type, carried, kinds)
         elif name == "scf.while":
             carried = _CARRIED.findall(head)
