@@ -118,10 +118,10 @@ def _due_move(scenes: Sequence[Scene], rates: Rates, trials: Sequence[Trial], be
         return None
     if rates.pipelines is not None:
         # Only against the best tiles of each regime together does a change show what it brings by itself.
-        due = _CHANGES_BY_OWN * (changes + 1) <= len(own)
-        return (
-            (_combination(scenes, trials, best) or _move(scenes, rates, trials, best, _WORTH_IN_STALL)) if due else None
-        )
+        if _CHANGES_BY_OWN * (changes + 1) > len(own):
+            return None
+        move = _move(scenes, rates, trials, best, _WORTH_IN_STALL)
+        return None if move is None else _combination(scenes, trials, best) or move
     # With tiles by regime every evaluation teaches much, so changes and tuning take turns.
     if architecture.per_regime and changes > len(own) - _TUNE_REGIMES:
         return None
