@@ -34,7 +34,7 @@ def need_of(tiles: Tiles, scene: Scene) -> Need:
     width, v_width = padded(scene.qk_width), padded(scene.v_width)
     buffers = max(1, tiles.stages - 1)
     pool = tiles.block_keys * scene.pool_bytes if any(scene.prefixes) else 0
-    keys = max(pool, 2 * max(tiles.block_new, tiles.block_edge))
+    keys = max(pool, 2 * tiles.block_new)
     shared = 2 * tiles.block_rows * width + buffers * keys * (width + v_width)
     threads = _THREADS * tiles.warps
     widest = max(tiles.block_keys if pool else 0, tiles.block_new)
@@ -49,7 +49,7 @@ def fits(tiles: Tiles, scene: Scene, rates: PipelineRates) -> bool:
     need = need_of(tiles, scene)
     if need.shared_bytes > rates.shared_bytes or tiles.warps > max(4, tiles.block_rows // 16):
         return False
-    return need.registers <= 2 * REGISTERS and tiles.block_edge <= tiles.block_new
+    return need.registers <= 2 * REGISTERS
 
 
 def padded(width: int) -> int:

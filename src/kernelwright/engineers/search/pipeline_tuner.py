@@ -19,9 +19,10 @@ KEYS = (16, 32, 64, 128, 256)
 SPLITS = (0, 512, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384)
 WARPS, STAGES = (1, 2, 4, 8, 16), (1, 2, 3, 4, 5)
 _COARSE = {
-    "block_rows": ROWS, "block_keys": (32, 64, 128), "warps": (2, 4, 8, 16), "stages": (2, 3),
+    "block_rows": ROWS, "warps": (2, 4, 8, 16), "stages": (2, 3),
     "split_keys": (0, 1024, 4096),
 }  # fmt: skip
+_STEPS = (32, 64, 128)
 # How far a measurement speaks for its neighbours, in doublings; how much an unknown point may be better than predicted.
 _REACH, _HOPE = 1.2, 0.35
 _EXPLORE_EVERY, _TOP = 4, 3
@@ -68,13 +69,14 @@ def coarse(architecture: Architecture, scenes: Sequence[Scene], rates: Frozen) -
     space = pipeline_space(architecture, scenes)
     names = [name for name in _COARSE if name in space]
     sizes = [[size for size in _COARSE[name] if size in space[name]] or [space[name][0]] for name in names]
-    plain = _plain(space)
+    steps = _STEPS if any(any(s.prefixes) for s in scenes) else [n for n in _STEPS if n <= space["block_new"][-1]]
+    plain = Tiles(as_tile=1 if "as_tile" in space else 0)
     points = []
-    for values in itertools.product(*sizes):
-        chosen = replace(plain, **dict(zip(names, values, strict=True)))
-        near = max(n for n in space["block_new"] if n <= max(chosen.block_keys, space["block_new"][0]))
-        edges = [n for n in space.get("block_edge", (near,)) if n <= near]
-        points.append(architecture.relevant(replace(chosen, block_new=near, block_edge=edges[-1])))
+    for step, *values in itertools.product(steps, *sizes):
+        keys, new, edge = (_at_most(step, space.get(n, (step,))) for n in ("block_keys", "block_new", "block_edge"))
+        chosen = dict(zip(names, values, strict=True))
+        tiles = replace(plain, block_keys=keys, block_new=new, block_edge=min(edge, new), **chosen)
+        points.append(architecture.relevant(tiles))
     return _fitting(points, scenes, rates)
 
 
@@ -92,7 +94,7 @@ def neighbours(tiles: Tiles, space: Space) -> list[Tiles]:
             for a in _beside(getattr(tiles, one), space[one])
             for b in _beside(getattr(tiles, other), space[other])
         ]
-    return moved
+    return [t for t in moved if "block_edge" not in space or t.block_edge <= t.block_new]
 
 
 def propose_tiles(
@@ -179,8 +181,8 @@ def _fitting(points: Iterable[Tiles], scenes: Sequence[Scene], rates: Frozen) ->
     return [t for t in dict.fromkeys(points) if all(fits(t, s, rates.of) for s in scenes)]
 
 
-def _plain(space: Space) -> Tiles:
-    return Tiles(block_keys=space["block_keys"][0], split_keys=0, as_tile=1 if "as_tile" in space else 0)
+def _at_most(size: int, sizes: Sequence[int]) -> int:
+    return max((s for s in sizes if s <= size), default=sizes[0])
 
 
 def _beside(size: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
