@@ -45,9 +45,7 @@ class SearchEngineer:
         known = rates_from_notes(tools.notes())
         if known is not None:
             return known
-        rates = probe_chip(tools)
-        tools.note(rates.to_note())
-        return rates
+        return probe_chip(tools)
 
     def _try(self, tools: Tools, step: Step, left: int | None) -> tuple[Trial, int | None]:
         source = compose(step.design)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 from kernelwright.engineers.search.architecture import Architecture, Design, Tiles
 from kernelwright.engineers.search.predict import best_common_tiles, best_tiles, predicted_gain, tiles_of
@@ -15,23 +16,36 @@ Choices = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Move:
-    """A named change of choices, open to architectures that have `only_from`."""
+    """A named change of choices, open to architectures that have `only_from`.
+
+    `on` plain: only on chips without warps and pipelines; pipelined: only on those with them.
+    """
 
     name: str
     choices: Choices
     only_from: Choices = field(default_factory=dict)
+    on: Literal["any", "plain", "pipelined"] = "any"
 
 
 MOVES = (
     Move("empty tiles return at once", {"grid": "padded_exit"}, {"grid": "padded"}),
     Move("interior blocks without masks", {"loops": "apart"}),
     Move("base-2 exponentials", {"softmax": "exp2"}),
-    Move("natural exponentials", {"softmax": "exp"}),
+    Move("natural exponentials", {"softmax": "exp"}, on="plain"),
     Move("query heads of a KV head share a tile", {"rows": "group"}),
     Move("one program a live tile, longest first", {"grid": "table"}),
     Move("long prefixes shared out over programs", {"grid": "table", "prefix": "split"}),
-    Move("keys transposed as tiles", {"key_load": "transposed_tile"}),
-    Move("keys through transposed pointers", {"key_load": "transposed_pointers"}),
+    Move("keys transposed as tiles", {"key_load": "transposed_tile"}, on="plain"),
+    Move("keys through transposed pointers", {"key_load": "transposed_pointers"}, on="plain"),
+    Move("slots a step ahead", {"slots": "ahead"}, on="pipelined"),
+    Move("each step asks for its own slots", {"slots": "same"}, on="pipelined"),
+    Move("a tile holds one query head", {"rows": "tokens"}, on="pipelined"),
+    Move(
+        "key loads and order by regime",
+        {"key_load": "by_regime", "grid": "table", "order": "by_regime"},
+        on="pipelined",
+    ),
+    Move("no prefix is shared out", {"prefix": "serial"}, on="pipelined"),
     Move("several tiles a program", {"grid": "table", "items": "several"}),
     Move("one tile a program", {"items": "one"}),
     Move("tiles by regime", {"per_regime": True}),
@@ -44,17 +58,23 @@ _CHOICE_OF_OP = {
     "math.exp": {"softmax": "exp2"},
 }
 _OTHER: Mapping[str, Mapping[object, object]] = {
-    "key_load": {"transposed_tile": "transposed_pointers", "transposed_pointers": "transposed_tile"},
+    "key_load": {
+        "transposed_tile": "transposed_pointers",
+        "transposed_pointers": "transposed_tile",
+        "by_regime": "transposed_pointers",
+    },
     "softmax": {"exp2": "exp", "exp": "exp2"},
 }
 
 
-def moves_from(base: Architecture, trials: Sequence[Trial]) -> list[Move]:
+def moves_from(base: Architecture, trials: Sequence[Trial], pipelined: bool = False) -> list[Move]:
     """Return the moves that change `base` to an architecture that no trial has and no failure forbids."""
     seen = {trial.design.architecture for trial in trials}
     banned = failed_choices(trials)
     found = []
     for move in MOVES:
+        if move.on == ("plain" if pipelined else "pipelined"):
+            continue
         if any(getattr(base, k) != v for k, v in move.only_from.items()):
             continue
         changed = base.changed(**move.choices)
@@ -108,7 +128,7 @@ def ranked(
 ) -> list[tuple[float, Move, Design]]:
     """Return (expected gain, move, design) of each open move, best first; ties keep the order of the list."""
     found = []
-    for move in moves_from(base.architecture, trials):
+    for move in moves_from(base.architecture, trials, rates.pipelines is not None):
         design = designed(base.architecture.changed(**move.choices), base, trials, scenes, rates)
         gain = predicted_gain(base, design, scenes, rates)
         if set(move.choices) == {"per_regime"}:

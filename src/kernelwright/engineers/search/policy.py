@@ -1,10 +1,12 @@
 """What to evaluate next, as a function of what was tried: so a resumed search goes on as if never stopped."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kernelwright.engineers.search.architecture import Architecture, Design, Tiles
 from kernelwright.engineers.search.ladder import designed, ranked, repaired
+from kernelwright.engineers.search.pipeline_model import Frozen
+from kernelwright.engineers.search.pipeline_tuner import propose_tiles, starts
 from kernelwright.engineers.search.predict import best_common_tiles, tiles_of
 from kernelwright.engineers.search.rates import Rates
 from kernelwright.engineers.search.scenes import Scene
@@ -18,6 +20,14 @@ _HELPS, _WORTH_IN_STALL = 1.01, 0.9
 # Progress is what these last evaluations brought.
 _RECENT = 3
 _COMBINE_EVERY = 4
+# Where times repeat exactly a combination brings no news; it only makes what was learned the best candidate.
+_COMBINE_EXACT_EVERY, _CHANGES_BY_OWN = 8, 4
+
+# On chips with warps and pipelines all of these are known to help or to be decided by tiles.
+STRONG = Architecture(
+    grid="table", loops="apart", softmax="exp2", rows="group", prefix="split", key_load="by_regime", slots="ahead",
+    order="by_regime", per_regime=True,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,10 @@ def next_step(
 
 
 def _first_steps(scenes: Sequence[Scene], rates: Rates, trials: Sequence[Trial]) -> Step | None:
+    if not trials and rates.pipelines is not None:
+        common = Design(STRONG, best_common_tiles(STRONG, scenes, rates))
+        start = designed(STRONG, common, trials, scenes, rates)
+        return Step(start, "start: live tiles of grouped heads, copies in flight, tiles by regime", True)
     if not trials:
         plain = Architecture()
         common = Design(plain, best_common_tiles(plain, scenes, rates))
@@ -102,6 +116,12 @@ def _due_move(scenes: Sequence[Scene], rates: Rates, trials: Sequence[Trial], be
     changes = sum(t.design.architecture != architecture for t in trials[trials.index(own[0]) :])
     if len(own) < (_TUNE_REGIMES if architecture.per_regime else _TUNE_COMMON):
         return None
+    if rates.pipelines is not None:
+        # Only against the best tiles of each regime together does a change show what it brings by itself.
+        if _CHANGES_BY_OWN * (changes + 1) > len(own):
+            return None
+        move = _move(scenes, rates, trials, best, _WORTH_IN_STALL)
+        return None if move is None else _combination(scenes, trials, best) or move
     # With tiles by regime every evaluation teaches much, so changes and tuning take turns.
     if architecture.per_regime and changes > len(own) - _TUNE_REGIMES:
         return None
@@ -127,17 +147,14 @@ def _tuning(scenes: Sequence[Scene], rates: Rates, trials: Sequence[Trial], best
     own = [t for t in trials if t.design.architecture == architecture and not t.checked_only]
     if not architecture.per_regime:
         return _common_tuning(scenes, rates, own, best, seed)
-    if len(own) % _COMBINE_EVERY == 0:
+    if len(own) % (_COMBINE_EVERY if rates.pipelines is None else _COMBINE_EXACT_EVERY) == 0:
         combined = _combination(scenes, trials, best)
         if combined is not None:
             return combined
     by_regime, changes = dict(best.design.by_regime), 0
     for key, group in _regimes(scenes):
         measured = measured_alike(trials, architecture, group)
-        refused = _refused(own, group)
-        space = space_of(architecture, group, rates)
-        first = first_tiles(architecture, group, rates)
-        found = propose(space, measured, refused, first, f"{seed}:{key}:{len(own)}")
+        found = _proposal(architecture, group, rates, measured, own, f"{seed}:{key}:{len(own)}")
         incumbent = max(measured, key=lambda t: measured[t], default=None)
         if found is not None:
             changes += 1
@@ -147,6 +164,25 @@ def _tuning(scenes: Sequence[Scene], rates: Rates, trials: Sequence[Trial], best
     if changes == 0:
         return None
     return Step(Design(architecture, best.design.tiles, by_regime), f"tune: {changes} regimes at once")
+
+
+def _proposal(
+    architecture: Architecture,
+    group: Sequence[Scene],
+    rates: Rates,
+    measured: Mapping[Tiles, float],
+    own: Sequence[Trial],
+    seed: str,
+) -> Tiles | None:
+    """Return the tiles to try next on the regime of `group`, or None when all that is worth it was tried."""
+    refused = _refused(own, group)
+    if rates.pipelines is not None:
+        frozen = Frozen(rates.pipelines)
+        vague = [t for t in own if not t.is_accepted and t.facts.get("workload") is None]
+        refused += [tiles_of(t.design, group[0]) for t in vague]
+        return propose_tiles(architecture, group, frozen, measured, refused, starts(architecture, group, frozen))
+    space = space_of(architecture, group, rates)
+    return propose(space, measured, refused, first_tiles(architecture, group, rates), seed)
 
 
 def _common_tuning(scenes: Sequence[Scene], rates: Rates, own: Sequence[Trial], best: Trial, seed: int) -> Step | None:

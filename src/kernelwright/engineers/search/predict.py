@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kernelwright.engineers.search.architecture import Architecture, Design, Tiles
+from kernelwright.engineers.search.pipeline_model import Frozen, pipeline_ns
+from kernelwright.engineers.search.pipeline_tuner import starts
 from kernelwright.engineers.search.rates import Rates
 from kernelwright.engineers.search.regimes import nearest
 from kernelwright.engineers.search.scenes import Scene
@@ -29,6 +31,8 @@ def tiles_of(design: Design, scene: Scene) -> Tiles:
 
 def predicted_ns(architecture: Architecture, tiles: Tiles, scene: Scene, rates: Rates) -> float:
     """Return the predicted time of one call on `scene`, in ns: list scheduling of its programs' times."""
+    if rates.pipelines is not None:
+        return pipeline_ns(architecture, tiles, scene, Frozen(rates.pipelines))
     factor = scene.group if architecture.rows == "group" else 1
     heads = scene.kv_heads if architecture.rows == "group" else scene.heads
     programs: list[float] = []
@@ -46,12 +50,16 @@ def predicted_ns(architecture: Architecture, tiles: Tiles, scene: Scene, rates: 
 
 def best_tiles(architecture: Architecture, scene: Scene, rates: Rates) -> Tiles:
     """Return the tiles with the least predicted time on `scene`."""
+    if rates.pipelines is not None:
+        return next(iter(starts(architecture, [scene], Frozen(rates.pipelines))), Tiles(16, 32, 32, 32))
     choices = (architecture.relevant(tiles) for tiles in _choices(architecture, scene))
     return min(choices, key=lambda t: predicted_ns(architecture, t, scene, rates))
 
 
 def best_common_tiles(architecture: Architecture, scenes: Sequence[Scene], rates: Rates) -> Tiles:
     """Return the tiles with the least geometric mean of predicted times over `scenes`."""
+    if rates.pipelines is not None:
+        return architecture.relevant(Tiles(stages=3))
     space = [architecture.relevant(Tiles(m, n, n, n)) for m in ROWS_CHOICES for n in KEYS_CHOICES]
     return min(space, key=lambda t: sum(math.log(predicted_ns(architecture, t, s, rates)) for s in scenes))
 

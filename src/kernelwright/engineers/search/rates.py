@@ -4,12 +4,18 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from string import Template
 from typing import cast
 
 from kernelwright.core.protocols import Tools
 from kernelwright.engineers.search import probe_text
+from kernelwright.engineers.search.pipeline_rates import (
+    PipelineRates,
+    pipeline_probe_sources,
+    pipeline_rates_from_notes,
+    pipeline_rates_of,
+)
 
 DOT_ROWS = (8, 16, 32, 64, 128, 256)
 DOT_PROGRAMS = (1, 2, 4, 8)
@@ -23,6 +29,7 @@ class Rates:
     `dot_gflops` by query rows of the tile, bf16 on one program; `dot_by` other types, key tiles and widths,
     relative to 64 rows of bf16; `parallel` programs that run at once; `exp_ns`, `exp2_ns`,
     `mask_ns` a tile element; `row_ns` what a scattered row costs beyond one in order.
+    `pipelines` are rates of another kind, on chips where warps and stages matter.
     """
 
     stream_gb_per_s: float = 10.0
@@ -36,6 +43,7 @@ class Rates:
     mask_ns: float = 0.2
     row_ns: float = 10.0
     failed: Mapping[str, str] = field(default_factory=dict)
+    pipelines: PipelineRates | None = None
 
     def dot_rate(self, rows: int) -> float:
         """Return GFLOP/s (FLOP a ns) of a dot with that many query rows, between probed ones by logarithm."""
@@ -49,13 +57,15 @@ class Rates:
         return known[-1][1]
 
     def has_pipelines(self) -> bool:
-        """Return whether warps or stages change the time of a dot: else they need no tuning."""
+        """Return whether warps or stages change times: else they need no tuning."""
+        if self.pipelines is not None:
+            return True
         changed = [self.dot_by.get(name, 1.0) for name in ("warps_8", "stages_3")]
         return any(abs(ratio - 1.0) > 0.25 for ratio in changed)
 
     def to_note(self) -> str:
-        """Return the figures as a note."""
-        return NOTE + json.dumps(asdict(self), sort_keys=True)
+        """Return the figures as a note, without those of pipelines."""
+        return NOTE + json.dumps({k: v for k, v in asdict(self).items() if k != "pipelines"}, sort_keys=True)
 
 
 NOTE = "probed rates: "
@@ -63,24 +73,38 @@ NOTE = "probed rates: "
 
 def rates_from_notes(notes: tuple[str, ...]) -> Rates | None:
     """Return the newest rates in the notebook, or None."""
+    pipelines = pipeline_rates_from_notes(notes)
     for note in reversed(notes):
         if note.startswith(NOTE):
-            return Rates(**json.loads(note.removeprefix(NOTE)))
-    return None
+            return Rates(**json.loads(note.removeprefix(NOTE)), pipelines=pipelines)
+    return None if pipelines is None else Rates(pipelines=pipelines)
 
 
 def probe_chip(tools: Tools) -> Rates:
-    """Return the rates of the chip behind `tools`: a few probe files, some seconds each."""
+    """Return the rates of the chip behind `tools`, and note them: a few probe files, some seconds each."""
+    chip = cast(Mapping[str, object], tools.call("brief", {}).get("chip") or {})
+    rates = Rates() if chip.get("emulated") is True else rates_of(*_probed(tools, probe_sources()))
+    if chip.get("emulated") is True or rates.has_pipelines():
+        rates = replace(rates, pipelines=pipeline_rates_of(*_probed(tools, pipeline_probe_sources())))
+    if rates.pipelines is not None:
+        tools.note(rates.pipelines.to_note())
+    if chip.get("emulated") is not True:
+        tools.note(rates.to_note())
+    return rates
+
+
+def _probed(tools: Tools, sources: Iterator[str]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return (least ns by probe, reason by failed probe) of probe files."""
     times: dict[str, float] = {}
     failed: dict[str, str] = {}
-    for source in probe_sources():
+    for source in sources:
         answer = cast(Mapping[str, Mapping[str, object]], tools.probe(source)["probes"])
         for name, told in answer.items():
             if "ns_min" in told:
                 times[name.removeprefix("probe_")] = float(cast(float, told["ns_min"]))
             else:
                 failed[name.removeprefix("probe_")] = f"{told['status']}: {told['reason']}"[:300]
-    return rates_of(times, failed)
+    return times, failed
 
 
 def probe_sources() -> Iterator[str]:

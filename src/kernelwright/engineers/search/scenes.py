@@ -24,6 +24,7 @@ class Scene:
     window: int
     causal: bool
     masked_prefix: bool
+    pool_bytes: int = 2
 
     @property
     def group(self) -> int:
@@ -59,6 +60,7 @@ def _scene(workload: Workload) -> Scene:
         window=window,
         causal=bool(params.get("causal", True)) and not tree,
         masked_prefix=tree and not bool(params.get("skip_prefix_mask", True)),
+        pool_bytes=pool_bytes,
     )
 
 
