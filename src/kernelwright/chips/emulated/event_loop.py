@@ -393,6 +393,7 @@ def finish_block(sim: Simulation, unit: int, agent: int, next_block: int) -> int
     now = sim.agents.next_time[agent]
     totals[BLOCK_TIME] += (now - sim.places.began[place]) * layout.sets
     totals[END_TIME] = max(totals[END_TIME], now)
+    sim.log.unit_end[unit] = now
     sim.agents.next_time[agent] = NEVER
     sim.places.state[place, BLOCK] = -1
     if next_block < sim.work.first_step.shape[0] - 1:

@@ -77,11 +77,12 @@ BLOCK, ENGINES, WAITING, OVER = range(4)
 
 
 class Log(NamedTuple):
-    """What is written down: waits by reason, bytes by level, slices of time and totals."""
+    """What is written down: waits by reason, bytes by level, slices of time, totals, when each unit is done."""
 
     waits: NDArray[np.float64]
     counted: NDArray[np.float64]
     totals: NDArray[np.float64]
+    unit_end: NDArray[np.float64]
     slices: NDArray[np.float64]
     slice_units: int
 

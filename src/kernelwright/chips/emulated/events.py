@@ -77,11 +77,11 @@ def time_launch(
     costs = cost_program(machine, program, trace.facts)
     state = state or CacheState.cold(machine)
     start_launch(state.caches)
-    log = _empty_log(timeline)
+    log = empty_log(machine.usable_units, timeline)
     if trace.programs:
         run_blocks(
             costs.ops, costs.accesses, _work(trace), make_layout(machine, costs), state.caches, make_rates(machine),
-            _servers(machine), _marks(priorities), log,
+            _servers(machine), make_marks(priorities), log,
         )  # fmt: skip
     state.launches += 1
     totals = block_totals(machine, program, costs, trace)
@@ -167,7 +167,8 @@ def _servers(machine: Machine) -> Servers:
     )
 
 
-def _marks(priorities: Sequence[PriorityRange]) -> Marks:
+def make_marks(priorities: Sequence[PriorityRange]) -> Marks:
+    """Return the marks of a launch as arrays."""
     return Marks(
         np.array([mark.begin for mark in priorities], np.int64),
         np.array([mark.end for mark in priorities], np.int64),
@@ -175,11 +176,13 @@ def _marks(priorities: Sequence[PriorityRange]) -> Marks:
     )
 
 
-def _empty_log(timeline: bool) -> Log:
+def empty_log(units: int, timeline: bool = False) -> Log:
+    """Return a log that nothing has been written to."""
     return Log(
         waits=np.zeros(REASONS),
         counted=np.zeros(len(COUNTED)),
         totals=np.zeros(8),
+        unit_end=np.zeros(units),
         slices=np.zeros((TIMELINE_SLICES if timeline else 0, 6)),
         slice_units=TIMELINE_UNITS if timeline else 0,
     )
