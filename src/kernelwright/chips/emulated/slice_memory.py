@@ -28,7 +28,9 @@ class VirtualMemory:
     def ranges(self) -> tuple[MemoryRange, ...]:
         """Return the buffers as faults tell them."""
         return tuple(
-            MemoryRange(start, buffer.size_bytes, buffer.role not in ("input", "constant"), buffer.name or f"buffer {at}")
+            MemoryRange(
+                start, buffer.size_bytes, buffer.role not in ("input", "constant"), buffer.name or f"buffer {at}"
+            )
             for at, (start, buffer) in enumerate(zip(self.starts, self.buffers, strict=True))
         )
 

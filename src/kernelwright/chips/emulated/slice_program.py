@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +83,20 @@ def slice_module(module: GpuModule, cut: Cut | None = None) -> SliceProgram:
         locations=tuple(places.get(int(op), Location()) for op in ops),
         writes_integers=built.writes_integers,
     )
+
+
+class LoweredKernel(Protocol):
+    """What a slice is made from; `tiles.Lowered` is one."""
+
+    @property
+    def module(self) -> GpuModule:
+        """Return the records of the kernel."""
+
+    @property
+    def cut(self) -> Cut:
+        """Return its segments."""
+
+
+def slice_of(lowered: LoweredKernel) -> SliceProgram:
+    """Return the slice of a lowered kernel; raises UnsupportedOpError as `slice_module` does."""
+    return slice_module(lowered.module, lowered.cut)

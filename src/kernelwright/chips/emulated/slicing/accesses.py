@@ -7,10 +7,14 @@ from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra
 from kernelwright.chips.emulated.slicing.elementwise import element_bytes, is_truth
 from kernelwright.chips.emulated.slicing.emitter import Instruction
 from kernelwright.chips.emulated.slicing.forms import Affine, Form, Mask, Shared
-from kernelwright.chips.emulated.slicing.knowledge import element_of, mask_of, written_by
+from kernelwright.chips.emulated.slicing.knowledge import element_of, mask_of
 from kernelwright.chips.emulated.slicing.opcodes import Opcode
 from kernelwright.chips.emulated.slicing.tables import (
-    affine_table, lanes_table, mask_table, padded, place_table,
+    affine_table,
+    lanes_table,
+    mask_table,
+    padded,
+    place_table,
 )  # fmt: skip
 from kernelwright.chips.emulated.ttgir import Op, Value
 from kernelwright.chips.emulated.ttgir_types import MemDesc
@@ -64,8 +68,8 @@ class Accesses:
         if uniform or level == FIRST:
             address, gate, rest = algebra.first(pointer), algebra.first(mask), algebra.first(fill)
             register = self.emitter.register()
-            reads = (address, gate, rest)
-            self.emitter.append(Instruction(Opcode.LOAD, register, address, gate, rest, kind, reads))
+            asked = (address, gate, rest)
+            self.emitter.append(Instruction(Opcode.LOAD, register, address, gate, rest, kind, asked))
             if uniform:
                 return self._as_result(algebra.uniform(pointer.shape, register), op)
             return algebra.unknown_beyond_first([pointer, algebra.as_affine(mask, FIRST), fill], register)
@@ -116,7 +120,9 @@ class Accesses:
         place = self.emitter.table(table)
         lanes = (*blocks, held[0].block, held[1].block)
         self.emitter.append(
-            Instruction(Opcode.ATOMIC_LANES, a=place, reads=reads, lanes_read=lanes, lanes_written=made.block, effect=True)
+            Instruction(
+                Opcode.ATOMIC_LANES, a=place, reads=reads, lanes_read=lanes, lanes_written=made.block, effect=True
+            )
         )
         if not op.results:
             return None
@@ -153,13 +159,21 @@ class Accesses:
             register = algebra.first(form)
             self.emitter.append(
                 Instruction(
-                    Opcode.SET, -1, into.start, into.offset, register, reads=(into.offset, register), lanes_written=into.block
+                    Opcode.SET,
+                    -1,
+                    into.start,
+                    into.offset,
+                    register,
+                    reads=(into.offset, register),
+                    lanes_written=into.block,
                 )
             )
             return
         dense = algebra.new_lanes(form.shape, [size > 1 for size in form.shape])
         algebra.copy_lanes(form, dense)
-        self._copy(prod(form.shape), (into.start, into.offset, into.block), (dense.start, algebra.constant(0), dense.block))
+        self._copy(
+            prod(form.shape), (into.start, into.offset, into.block), (dense.start, algebra.constant(0), dense.block)
+        )
 
     def fetched(self, op: Op, source: Shared) -> Form:
         """Return the tensor that shared memory holds now."""
@@ -169,13 +183,20 @@ class Accesses:
             register = self.emitter.register()
             self.emitter.append(
                 Instruction(
-                    Opcode.GET, register, source.start, source.offset, reads=(source.offset,), lanes_read=(source.block,)
+                    Opcode.GET,
+                    register,
+                    source.start,
+                    source.offset,
+                    reads=(source.offset,),
+                    lanes_read=(source.block,),
                 )
             )
             zero = algebra.constant(0)
             return Affine(shape, register, tuple(None if size > 1 else zero for size in shape))
         made = algebra.new_lanes(shape, [size > 1 for size in shape])
-        self._copy(prod(shape), (made.start, algebra.constant(0), made.block), (source.start, source.offset, source.block))
+        self._copy(
+            prod(shape), (made.start, algebra.constant(0), made.block), (source.start, source.offset, source.block)
+        )
         return self._as_result(algebra.held(shape, made), op)
 
     def _copy(self, count: int, into: tuple[int, int, int], source: tuple[int, int, int]) -> None:

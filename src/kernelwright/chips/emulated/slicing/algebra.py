@@ -1,4 +1,4 @@
-"""Arithmetic on forms: what a tensor op does to base, strides and spans, and lanes one by one where that is not enough."""
+"""Arithmetic on forms: what an op does to base, strides and spans, and lanes one by one where that is not enough."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -72,7 +72,7 @@ class Algebra:
         grains = {*self.grains(x), *self.grains(y)}
         grains |= {b for a, b in zip(x.strides, y.strides, strict=True) if a is None and b is not None}
         grains |= {a for a, b in zip(x.strides, y.strides, strict=True) if b is None and a is not None}
-        terms = dict((lanes, coefficient) for coefficient, lanes in x.terms)
+        terms = {lanes: coefficient for coefficient, lanes in x.terms}
         for coefficient, lanes in y.terms:
             terms[lanes] = pure(code, terms.get(lanes, self.constant(0)), coefficient)
         kept = tuple((c, lanes) for lanes, c in terms.items() if not self.is_zero(c))
@@ -98,10 +98,9 @@ class Algebra:
     def combine(self, code: Opcode, operands: Sequence[Affine], wrap: int, level: int) -> Affine:
         """Return an operation on integers, lane by lane unless all lanes are alike or lane 0 is enough."""
         if all(self.is_uniform(form) for form in operands):
-            base = self.emitter.pure(code, *(self.first(form) for form in operands), wrap=wrap)
-            return self.uniform(operands[0].shape, base)
+            return self.uniform(operands[0].shape, self._of_firsts(code, operands, wrap))
         if level == FIRST:
-            base = self.emitter.pure(code, *(self.first(form) for form in operands), wrap=wrap)
+            base = self._of_firsts(code, operands, wrap)
             found = self._guarded(code, operands, base)
             return found if found is not None else self.unknown_beyond_first(operands, base)
         parts = [self.lanes(form) for form in operands]
@@ -112,6 +111,11 @@ class Algebra:
         made = self.new_lanes(operands[0].shape, [any(d) for d in zip(*map(self.depends, operands), strict=True)])
         self._on_lanes(Opcode.ELEMENTWISE, made, operands[0].shape, table, (), tuple(lanes.block for lanes in parts))
         return self.held(operands[0].shape, made)
+
+    def _of_firsts(self, code: Opcode, operands: Sequence[Affine], wrap: int) -> int:
+        registers = [self.first(form) for form in operands]
+        a, b, c = registers + [-1] * (3 - len(registers))
+        return self.emitter.pure(code, a, b, c, wrap)
 
     def _guarded(self, code: Opcode, operands: Sequence[Affine], base: int) -> Affine | None:
         """Return a division or remainder that keeps its strides as long as no lane passes a multiple of the divisor."""
@@ -374,7 +378,9 @@ class Algebra:
         strides = list(made.strides)
         strides.insert(axis, 0)
         target = Lanes(made.start, tuple(strides), made.block)
-        extents = [size if differs or d == axis else 1 for d, (size, differs) in enumerate(zip(x.shape, depends, strict=True))]
+        extents = [
+            size if differs or d == axis else 1 for d, (size, differs) in enumerate(zip(x.shape, depends, strict=True))
+        ]
         table = [*place_table(target, extents), code, wrap, axis + RANK - len(x.shape), *lanes_table(source)]
         self.write_lanes(Opcode.REDUCE, made, table, (), (source.block,))
         shape = [x.shape[d] for d in kept]
@@ -387,9 +393,7 @@ class Algebra:
     ) -> None:
         """Append an instruction that fills lanes."""
         place = self.emitter.table(table)
-        self.emitter.append(
-            Instruction(code, a=place, reads=reads, lanes_read=blocks, lanes_written=made.block)
-        )
+        self.emitter.append(Instruction(code, a=place, reads=reads, lanes_read=blocks, lanes_written=made.block))
 
     def _on_lanes(
         self, code: Opcode, made: Lanes, shape: Sequence[int], table: Sequence[int], reads: tuple[int, ...],

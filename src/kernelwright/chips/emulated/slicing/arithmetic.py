@@ -1,15 +1,17 @@
 """Integer arithmetic of slice programs, in Numba."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 from kernelwright.chips.emulated.slicing.opcodes import Opcode
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def compute(code: int, a: int, b: int, c: int, wrap: int) -> int:  # noqa: PLR0915
+@njit(cache=True, nogil=True)
+def compute(code: int, a: Any, b: Any, c: Any, wrap: int) -> Any:  # noqa: PLR0915
     """Return the result of an integer instruction, sign-extended from 64 - `wrap` bits."""
-    r = 0
+    r: Any = 0
     if code == Opcode.ADD:
         r = a + b
     elif code == Opcode.SUB:
@@ -69,13 +71,13 @@ def compute(code: int, a: int, b: int, c: int, wrap: int) -> int:  # noqa: PLR09
     return (r << wrap) >> wrap
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _unsigned(code: int, a: int, b: int, wrap: int) -> int:
+@njit(cache=True, nogil=True)
+def _unsigned(code: int, a: int, b: int, wrap: int) -> Any:
     # Operands are sign-extended; shifting out the copies of the sign leaves the unsigned reading.
     shift = np.uint64(wrap)
     x = (np.uint64(a) << shift) >> shift
     y = (np.uint64(b) << shift) >> shift
-    r = np.uint64(0)
+    r: Any = np.uint64(0)
     if code == Opcode.ULT:
         return 1 if x < y else 0
     if code == Opcode.ULE:
@@ -101,8 +103,8 @@ def _unsigned(code: int, a: int, b: int, wrap: int) -> int:
     return (np.int64(r) << wrap) >> wrap
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _high(x: int, y: int, wrap: int) -> int:
+@njit(cache=True, nogil=True)
+def _high(x: Any, y: Any, wrap: int) -> Any:
     """Return the upper half of a product of unsigned numbers of 64 - `wrap` bits (32 or 64)."""
     low = np.uint64(0xFFFFFFFF)
     half = np.uint64(32)

@@ -190,7 +190,9 @@ class _Builder:
 
         outer = emitter.scope
         counter = -1
-        found: list[joins.Join] = [joins.begin(algebra, form, self._level(arg)) for form, arg in zip(inits, args, strict=True)]
+        found: list[joins.Join] = [
+            joins.begin(algebra, form, self._level(arg)) for form, arg in zip(inits, args, strict=True)
+        ]
         for _ in range(_ROUNDS):
             inner = outer.below()
             counter = emitter.register(inner)
@@ -351,7 +353,8 @@ class _Builder:
             self.forms[op.result] = self.accesses.fetched(op, source)
         else:
             raise UnsupportedOpError(
-                f"line {op.line}: op {op.name} of integers that decide an address cannot be timed from a slice", {"op": op.name}
+                f"line {op.line}: op {op.name} of integers that decide an address cannot be timed from a slice",
+                {"op": op.name},
             )
 
     def _access(self, op: Op) -> None:

@@ -4,7 +4,7 @@
 lie in `bytes_`, -1 for buffers whose contents a slice does not know. `views` are `bytes_` as int8, int16, int32, int64.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -28,29 +28,29 @@ class Contents(NamedTuple):
     fault: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def locate(memory: Contents, address: int, size: int) -> int:
+@njit(cache=True, nogil=True)
+def locate(memory: Contents, address: Any, size: int) -> Any:
     """Return where `size` bytes at an address lie in the contents; -1 and a fault where they do not."""
     page = address >> PAGE_BITS
     buffer = memory.pages[page] if 0 <= page < len(memory.pages) else np.int32(-1)
     if buffer >= 0:
         offset = address - memory.buffers[buffer, 0]
-        if 0 <= offset and offset + size <= memory.buffers[buffer, 1]:
+        if offset >= 0 and offset + size <= memory.buffers[buffer, 1]:
             if memory.buffers[buffer, 2] >= 0:
                 return memory.buffers[buffer, 2] + offset
             return _failed(memory, UNKNOWN, address, size)
     return _failed(memory, OUTSIDE, address, size)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _failed(memory: Contents, status: int, address: int, size: int) -> int:
+@njit(cache=True, nogil=True)
+def _failed(memory: Contents, status: int, address: Any, size: int) -> Any:
     if memory.fault[0] == DONE:
         memory.fault[0], memory.fault[1], memory.fault[2] = status, address, size
     return -1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def read(memory: Contents, address: int, kind: int) -> int:
+@njit(cache=True, nogil=True)
+def read(memory: Contents, address: Any, kind: int) -> Any:
     """Return the integer at an address, with its sign; `kind` is the logarithm of its bytes, 4 a truth value."""
     size = 1 if kind == 4 else 1 << kind
     place = locate(memory, address, size)
@@ -69,16 +69,16 @@ def read(memory: Contents, address: int, kind: int) -> int:
     return np.int64(memory.bytes1[place])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _read_unaligned(memory: Contents, place: int, size: int) -> int:
+@njit(cache=True, nogil=True)
+def _read_unaligned(memory: Contents, place: Any, size: int) -> Any:
     value = np.int64(memory.bytes1[place + size - 1])
     for at in range(size - 2, -1, -1):
         value = (value << 8) | (np.int64(memory.bytes1[place + at]) & 255)
     return value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def write(memory: Contents, address: int, kind: int, value: int) -> None:
+@njit(cache=True, nogil=True)
+def write(memory: Contents, address: Any, kind: int, value: Any) -> None:
     """Write an integer; nothing where the contents of the buffer are not known."""
     size = 1 if kind == 4 else 1 << kind
     place = locate(memory, address, size)
@@ -90,8 +90,8 @@ def write(memory: Contents, address: int, kind: int, value: int) -> None:
         memory.bytes1[place + at] = np.int8((value >> (8 * at)) & 255)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def forget(memory: Contents, address: int) -> None:
+@njit(cache=True, nogil=True)
+def forget(memory: Contents, address: Any) -> None:
     """Note that the contents of the buffer at an address are not known from now on."""
     page = address >> PAGE_BITS
     if 0 <= page < len(memory.pages) and memory.pages[page] >= 0:

@@ -16,8 +16,8 @@ from kernelwright.core.plan import ELEMENT_BYTES
 
 _CODES = {
     "muli": Opcode.MUL, "divsi": Opcode.DIV, "divui": Opcode.UDIV, "remsi": Opcode.REM, "remui": Opcode.UREM,
-    "floordivsi": Opcode.FLOORDIV, "ceildivsi": Opcode.CEILDIV, "andi": Opcode.AND, "ori": Opcode.OR, "xori": Opcode.XOR,
-    "shli": Opcode.SHL, "shrsi": Opcode.SHR, "shrui": Opcode.USHR, "minsi": Opcode.MIN, "maxsi": Opcode.MAX,
+    "floordivsi": Opcode.FLOORDIV, "ceildivsi": Opcode.CEILDIV, "andi": Opcode.AND, "ori": Opcode.OR,
+    "xori": Opcode.XOR, "shli": Opcode.SHL, "shrsi": Opcode.SHR, "shrui": Opcode.USHR, "minsi": Opcode.MIN, "maxsi": Opcode.MAX,
     "minui": Opcode.UMIN, "maxui": Opcode.UMAX,
 }  # fmt: skip
 _FLOAT_CODES = {
@@ -28,7 +28,15 @@ _FLOAT_CODES = {
 }  # fmt: skip
 _FLOAT_RELATIONS = {"eq": 0, "ne": 1, "lt": 2, "le": 3, "gt": 4, "ge": 5}
 _UNCHANGED = frozenset(
-    {"ttg.convert_layout", "tt.bitcast", "arith.bitcast", "tt.ptr_to_int", "tt.int_to_ptr", "arith.extsi", "arith.index_cast"}
+    {
+        "ttg.convert_layout",
+        "tt.bitcast",
+        "arith.bitcast",
+        "tt.ptr_to_int",
+        "tt.int_to_ptr",
+        "arith.extsi",
+        "arith.index_cast",
+    }
 )
 
 
@@ -59,8 +67,8 @@ class Elementwise:
         self.algebra = algebra
         self.emitter = algebra.emitter
         self._special: dict[str, Callable[[Op, list[Form], int], Form]] = {
-            "arith.constant": self._constant, "arith.addi": self._add, "arith.subi": self._add, "tt.addptr": self._addptr,
-            "arith.cmpi": self._compare, "arith.select": self._select, "arith.extui": self._zero_extend,
+            "arith.constant": self._constant, "arith.addi": self._add, "arith.subi": self._add,
+            "tt.addptr": self._addptr, "arith.cmpi": self._compare, "arith.select": self._select, "arith.extui": self._zero_extend,
             "arith.index_castui": self._zero_extend, "arith.trunci": self._truncate, "tt.mulhiui": self._high_product,
             "math.absi": self._absolute, "tt.make_range": self._range, "tt.splat": self._splat,
             "tt.unsplat": self._unsplat, "tt.expand_dims": self._expand, "tt.broadcast": self._broadcast,
@@ -88,7 +96,8 @@ class Elementwise:
             held = shapes.row_major(algebra, whole)
             shape, strides = whole.shape[:-1], held.strides[:-1]
             return [
-                algebra.held(shape, replace(held, start=held.start + at * held.strides[-1], strides=strides)) for at in (0, 1)
+                algebra.held(shape, replace(held, start=held.start + at * held.strides[-1], strides=strides))
+                for at in (0, 1)
             ]
         rank = len(op.result.shape)
         return [shapes.joined(algebra, operands, 0 if op.name == "tt.cat" else rank - 1, op.name == "tt.join")]
@@ -203,9 +212,8 @@ class Elementwise:
         if isinstance(condition, Affine) and not algebra.is_uniform(condition):
             lanes = self._numbers([condition, x, y], level)
             return self._truth(op, algebra.combine(Opcode.SELECT, lanes, wrap_of(op.result), level), level)
-        if is_truth(op.result) and op.result.shape and isinstance(x, Mask) and isinstance(y, Mask):
-            if algebra.is_gate(y) and algebra.is_zero(y.gate):
-                return algebra.both(x, algebra.everywhere(x.shape, gate))
+        if isinstance(x, Mask) and isinstance(y, Mask) and algebra.is_gate(y) and algebra.is_zero(y.gate):
+            return algebra.both(x, algebra.everywhere(x.shape, gate))
         chosen = algebra.choose(gate, algebra.as_affine(x, level), algebra.as_affine(y, level), level)
         return self._truth(op, chosen, level)
 
@@ -238,7 +246,9 @@ class Elementwise:
         if x.terms and x.is_whole and level == ALL:
             # Bytes from memory, masks most of all, are read with their sign.
             bits = (1 << (64 - wrap_of(op.operands[0]))) - 1
-            return self.algebra.combine(Opcode.AND, [x, self.algebra.uniform(x.shape, self.algebra.constant(bits))], 0, ALL)
+            return self.algebra.combine(
+                Opcode.AND, [x, self.algebra.uniform(x.shape, self.algebra.constant(bits))], 0, ALL
+            )
         return x
 
     def _truncate(self, op: Op, operands: list[Form], level: int) -> Form:
@@ -309,7 +319,12 @@ class Elementwise:
         if isinstance(form, Mask):
             form = Counted(form, (), "any")
         how = "any" if code in (Opcode.MAX, Opcode.UMAX, Opcode.OR) else "count" if code is Opcode.ADD else ""
-        if isinstance(form, Counted) and how and (not form.dims or form.how == how) and not (is_truth(op.result) and how == "count"):
+        if (
+            isinstance(form, Counted)
+            and how
+            and (not form.dims or form.how == how)
+            and not (is_truth(op.result) and how == "count")
+        ):
             left = [d for d in range(len(form.mask.shape)) if d not in form.dims]
             counted = Counted(form.mask, (*form.dims, left[axis]), how)
             if len(left) > 1:

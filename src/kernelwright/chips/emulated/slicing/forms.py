@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lanes:
-    """Lanes held one by one in the arena, from `start`; `strides` by dimension, 0 where neighbours are the same lane."""
+    """Lanes held one by one in the arena, from `start`; `strides` by dimension, 0 where neighbours are the same."""
 
     start: int
     strides: tuple[int, ...]

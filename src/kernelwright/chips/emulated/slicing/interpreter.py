@@ -47,8 +47,8 @@ class Output(NamedTuple):
     state: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def run(  # noqa: PLR0913, PLR0915, PLR0917
+@njit(cache=True, nogil=True)
+def run(  # noqa: PLR0915
     code: Code,
     memory: Contents,
     out: Output,
@@ -59,7 +59,14 @@ def run(  # noqa: PLR0913, PLR0915, PLR0917
 ) -> int:
     """Run programs from where `out.state` stands until all are done or something stops them; return why."""
     ins, t, ids, state = code.instructions, code.tables, code.ids, out.state
-    pc, program, steps, accesses, fuel, begin = state[PC], state[PROGRAM], state[STEPS], state[ACCESSES], state[4], state[5]
+    pc, program, steps, accesses, fuel, begin = (
+        state[PC],
+        state[PROGRAM],
+        state[STEPS],
+        state[ACCESSES],
+        state[4],
+        state[5],
+    )
     programs = grid[0] * grid[1] * grid[2]
     room_steps, room_accesses = len(out.segments), len(out.addresses)
     status = -1
@@ -116,7 +123,7 @@ def run(  # noqa: PLR0913, PLR0915, PLR0917
             r[dst] = lanes.count(t, r, v, a, False)
         elif op == Opcode.ANY:
             r[dst] = lanes.count(t, r, v, a, True)
-        elif op == Opcode.RETURN or op == Opcode.BEGIN:
+        elif op in (Opcode.RETURN, Opcode.BEGIN):
             if op == Opcode.BEGIN:
                 begin = pc
             else:
@@ -136,13 +143,20 @@ def run(  # noqa: PLR0913, PLR0915, PLR0917
             _on_lanes(op, t, r, v, a, b, memory)
             if memory.fault[0] != DONE:
                 status = FAULT
-    state[PC], state[PROGRAM], state[STEPS], state[ACCESSES], state[4], state[5] = pc, program, steps, accesses, fuel, begin
+    state[PC], state[PROGRAM], state[STEPS], state[ACCESSES], state[4], state[5] = (
+        pc,
+        program,
+        steps,
+        accesses,
+        fuel,
+        begin,
+    )
     if status == FINISHED:
         out.first_access[steps] = accesses
     return status
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _note(t, r, out: Output, at: int, address: int, active: int) -> None:  # type: ignore[no-untyped-def]
     """Note an access's strides and the bits of its address. Table: number, guard, strides (-1: none), grains."""
     number = t[at]
@@ -162,8 +176,8 @@ def _note(t, r, out: Output, at: int, address: int, active: int) -> None:  # typ
     out.seen[number] = 1
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _on_lanes(op, t, r, v, a, b, memory: Contents) -> None:  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+@njit(cache=True, nogil=True)
+def _on_lanes(op, t, r, v, a, b, memory: Contents) -> None:  # type: ignore[no-untyped-def]
     """Do an instruction on lanes."""
     if op == Opcode.LANES:
         lanes.fill(t, r, v, a)
@@ -185,8 +199,8 @@ def _on_lanes(op, t, r, v, a, b, memory: Contents) -> None:  # type: ignore[no-u
         forget(memory, r[b])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _float(op, dst, a, b, c, r, f) -> None:  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+@njit(cache=True, nogil=True)
+def _float(op, dst, a, b, c, r, f) -> None:  # type: ignore[no-untyped-def]
     """Do an instruction on scalar floats."""
     x, y = f[a], f[b]
     if op == Opcode.FADD:
@@ -221,7 +235,7 @@ def _float(op, dst, a, b, c, r, f) -> None:  # type: ignore[no-untyped-def]  # n
         r[dst] = _related(c, x, y)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _related(relation: int, x: float, y: float) -> int:
     if relation == 0:
         return 1 if x == y else 0

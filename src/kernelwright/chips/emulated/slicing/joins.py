@@ -130,7 +130,9 @@ def rebuilt(form: Form, registers: Sequence[int], held: Lanes | None) -> Form:
         spans = tuple(None if pair[0] < 0 else pair for pair in pairs)
         rest = rest[2 * rank + 1 :]
         size = rank + 1
-        halves = tuple(Half(rest[i * size], tuple(rest[i * size + 1 : (i + 1) * size])) for i in range(len(form.halves)))
+        halves = tuple(
+            Half(rest[i * size], tuple(rest[i * size + 1 : (i + 1) * size])) for i in range(len(form.halves))
+        )
         return Mask(form.shape, registers[0], spans, halves, form.flags if held is None else (held,))
     assert isinstance(form, Shared), form
     return replace(form, offset=registers[0])
@@ -201,13 +203,10 @@ def widen(algebra: Algebra, join: Join, form: Form, init: Form, home: Scope) -> 
 def with_own(join: Join) -> Form:
     """Return the form of a join with its own registers in place."""
     registers = [own if own >= 0 else part for own, part in zip(join.own, parts(join.form), strict=True)]
-    made = rebuilt(join.form, registers, None)
-    return made
+    return rebuilt(join.form, registers, None)
 
 
-def meet(
-    algebra: Algebra, forms: Sequence[Form], level: int, scopes: Sequence[Scope], home: Scope
-) -> Join:
+def meet(algebra: Algebra, forms: Sequence[Form], level: int, scopes: Sequence[Scope], home: Scope) -> Join:
     """Return the join of what branches give, each form of `forms` in its scope; own registers belong to `home`."""
     emitter = algebra.emitter
     outer = emitter.scope

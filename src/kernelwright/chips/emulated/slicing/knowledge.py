@@ -94,9 +94,7 @@ class _Learning:
                 self._carry((arg, result), (value,))
         elif op.name in _VIEWS:
             self.found.roots[op.result] = self.found.roots.get(op.operands[0], op.operands[0])
-        if op.name == "ttg.async_copy_global_to_local":
-            self.writers[self._root(op.operands[1])].append(op)
-        elif op.name == "ttg.local_store":
+        if op.name in ("ttg.async_copy_global_to_local", "ttg.local_store"):
             self.writers[self._root(op.operands[1])].append(op)
         elif op.name == "ttg.local_alloc" and op.operands:
             self.writers[op.result].append(op)
@@ -186,7 +184,7 @@ class _Learning:
             mask = mask_of(op)
             if mask is not None:
                 self._need(mask, ALL, op, "decides a mask")
-            if name != "tt.load" and name != "ttg.async_copy_global_to_local":
+            if name not in ("tt.load", "ttg.async_copy_global_to_local"):
                 self._seed_write(op)
 
     def _seed_write(self, op: Op) -> None:
@@ -236,10 +234,7 @@ class _Learning:
                 view = writer.operands[1] if writer is not op else None
                 if view is not None:
                     yield view, level
-        elif op.name in ATOMIC_OPS:
-            for operand in op.operands:
-                yield operand, ALL
-        elif op.name in _NEED_ALL:
+        elif op.name in ATOMIC_OPS or op.name in _NEED_ALL:
             for operand in op.operands:
                 yield operand, ALL
         elif op.name == "tt.unsplat":

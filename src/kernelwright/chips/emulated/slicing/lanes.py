@@ -3,6 +3,8 @@
 The arguments t, r, v are the tables, the registers and the arena of lanes; `at` is a place in the tables.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -16,20 +18,20 @@ _HALF = 5
 EXCHANGE, SWAP, FETCH = 100, 101, 102
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _lane(t, at, i, j, k, m):  # type: ignore[no-untyped-def]
     """Return the place in the arena of a lane."""
     return t[at] + i * t[at + 1] + j * t[at + 2] + k * t[at + 3] + m * t[at + 4]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _target(t, at, i, j, k, m):  # type: ignore[no-untyped-def]
     """Return the place in the arena of a result's lane."""
     return t[at] + i * t[at + 5] + j * t[at + 6] + k * t[at + 7] + m * t[at + 8]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _affine(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _affine(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Return one lane of an affine form."""
     value = r[t[at]] + i * r[t[at + 1]] + j * r[t[at + 2]] + k * r[t[at + 3]] + m * r[t[at + 4]]
     at += 6
@@ -39,13 +41,13 @@ def _affine(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _behind_affine(t, at):  # type: ignore[no-untyped-def]
     """Return the place behind the table of an affine form."""
     return at + 6 + t[at + 5] * (1 + _LANES)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _flagged(t, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
     """Return whether all flags of a mask leave a lane; `at` is the place of their number."""
     flag = at + 1
@@ -56,8 +58,8 @@ def _flagged(t, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _holds(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _holds(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Return whether a mask leaves a lane."""
     if r[t[at]] == 0:
         return False
@@ -73,7 +75,7 @@ def _holds(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
     return _flagged(t, v, half, i, j, k, m)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _is_far(t, r, at):  # type: ignore[no-untyped-def]
     """Return whether a half of a mask leaves nothing of the box of its spans: not even its best corner."""
     half = at + 10
@@ -88,7 +90,7 @@ def _is_far(t, r, at):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def count(t, r, v, at, is_any):  # type: ignore[no-untyped-def]
     """Return how many lanes a mask leaves; 1 as soon as there is one for `is_any`.
 
@@ -132,7 +134,7 @@ def count(t, r, v, at, is_any):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def fill(t, r, v, at):  # type: ignore[no-untyped-def]
     """Work out an affine form. Table: place, affine."""
     for i in range(t[at + 1]):
@@ -142,7 +144,7 @@ def fill(t, r, v, at):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = _affine(t, r, v, at + _PLACE, i, j, k, m)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def elementwise(t, v, at):  # type: ignore[no-untyped-def]
     """Work out an operation on three operands. Table: place, opcode, wrap, lanes x 3."""
     code, wrap = t[at + _PLACE], t[at + _PLACE + 1]
@@ -155,7 +157,7 @@ def elementwise(t, v, at):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = compute(code, a, b, c, wrap)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def mask_lanes(t, r, v, at):  # type: ignore[no-untyped-def]
     """Write 1 where a mask leaves a lane, else 0. Table: place, mask."""
     for i in range(t[at + 1]):
@@ -165,7 +167,7 @@ def mask_lanes(t, r, v, at):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = 1 if _holds(t, r, v, at + _PLACE, i, j, k, m) else 0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def load(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
     """Read the lanes that a mask leaves. Table: place, kind, lanes of the others, affine address, mask."""
     kind = t[at + _PLACE]
@@ -183,7 +185,7 @@ def load(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = value
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def store(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
     """Write the lanes that a mask leaves. Table: extents, kind, lanes, affine address, mask."""
     kind = t[at + 4]
@@ -198,7 +200,7 @@ def store(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
                         write(memory, _affine(t, r, v, address, i, j, k, m), kind, v[_lane(t, values, i, j, k, m)])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def atomic(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
     """Do an atomic on each lane in order. Table: place, kind, code, lanes, lanes, affine address, mask."""
     kind, code = t[at + _PLACE], t[at + _PLACE + 1]
@@ -211,7 +213,7 @@ def atomic(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
         for j in range(t[at + 2]):
             for k in range(t[at + 3]):
                 for m in range(t[at + 4]):
-                    old = np.int64(0)
+                    old: Any = np.int64(0)
                     if _holds(t, r, v, mask, i, j, k, m):
                         place = _affine(t, r, v, address, i, j, k, m)
                         old = read(memory, place, kind)
@@ -226,7 +228,7 @@ def atomic(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = old
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def reduce(t, v, at):  # type: ignore[no-untyped-def]
     """Combine lanes along an axis. Table: place with the source's extents, opcode, wrap, axis, lanes."""
     code, wrap, axis = t[at + _PLACE], t[at + _PLACE + 1], t[at + _PLACE + 2]
@@ -241,7 +243,7 @@ def reduce(t, v, at):  # type: ignore[no-untyped-def]
                     v[place] = value if begins else compute(code, v[place], value, 0, wrap)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def scan(t, v, at):  # type: ignore[no-untyped-def]
     """Combine every lane with those before it along an axis. Table: place, opcode, wrap, axis, reverse, lanes."""
     code, wrap, axis = t[at + _PLACE], t[at + _PLACE + 1], t[at + _PLACE + 2]
@@ -262,5 +264,3 @@ def scan(t, v, at):  # type: ignore[no-untyped-def]
                         before = v[place + back if is_reverse else place - back]
                         value = compute(code, before, value, 0, wrap)
                     v[place] = value
-
-

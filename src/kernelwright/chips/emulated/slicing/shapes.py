@@ -11,32 +11,34 @@ from kernelwright.chips.emulated.slicing.opcodes import Opcode
 
 Shape = tuple[int, ...]
 T = TypeVar("T")
-F = TypeVar("F", Affine, Mask)
 
 
 def expand(algebra: Algebra, form: Form, axis: int) -> Form:
     """Return a form with a dimension of one lane at `axis`."""
     zero = algebra.constant(0)
     if isinstance(form, Counted):
-        form = algebra.as_affine(form, ALL) if form.dims else replace(form, mask=_inserted(form.mask, axis, zero))
-    if isinstance(form, Counted):
-        return form
-    return _inserted(form, axis, zero)
+        if not form.dims:
+            return replace(form, mask=_expanded_mask(form.mask, axis, zero))
+        form = algebra.as_affine(form, ALL)
+    if isinstance(form, Mask):
+        return _expanded_mask(form, axis, zero)
+    assert isinstance(form, Affine), form
+    terms = tuple((coefficient, _expanded_lanes(held, axis)) for coefficient, held in form.terms)
+    return replace(form, shape=_put(form.shape, axis, 1), strides=_put(form.strides, axis, zero), terms=terms)
 
 
-def _inserted(form: F, axis: int, zero: int) -> F:
-    def put(values: Sequence[T], value: T) -> tuple[T, ...]:
-        return (*values[:axis], value, *values[axis:])
+def _expanded_mask(mask: Mask, axis: int, zero: int) -> Mask:
+    halves = tuple(replace(half, strides=_put(half.strides, axis, zero)) for half in mask.halves)
+    flags = tuple(_expanded_lanes(held, axis) for held in mask.flags)
+    return Mask(_put(mask.shape, axis, 1), mask.gate, _put(mask.spans, axis, None), halves, flags)
 
-    def lanes(held: Lanes) -> Lanes:
-        return replace(held, strides=put(held.strides, 0))
 
-    if isinstance(form, Affine):
-        terms = tuple((coefficient, lanes(held)) for coefficient, held in form.terms)
-        return replace(form, shape=put(form.shape, 1), strides=put(form.strides, zero), terms=terms)
-    halves = tuple(replace(half, strides=put(half.strides, zero)) for half in form.halves)
-    flags = tuple(map(lanes, form.flags))
-    return replace(form, shape=put(form.shape, 1), spans=put(form.spans, None), halves=halves, flags=flags)
+def _expanded_lanes(held: Lanes, axis: int) -> Lanes:
+    return replace(held, strides=_put(held.strides, axis, 0))
+
+
+def _put(values: Sequence[T], axis: int, value: T) -> tuple[T, ...]:
+    return (*values[:axis], value, *values[axis:])
 
 
 def stretch(algebra: Algebra, form: Form, shape: Shape) -> Form:
@@ -133,7 +135,9 @@ def _regrouped(algebra: Algebra, x: Affine, shape: Shape) -> tuple[int, ...] | N
             if position >= len(shape) or rest % shape[position]:
                 return None
             rest //= shape[position]
-            strides.append(algebra.emitter.pure(Opcode.MUL, stride, algebra.constant(rest)) if shape[position] > 1 else zero)
+            strides.append(
+                algebra.emitter.pure(Opcode.MUL, stride, algebra.constant(rest)) if shape[position] > 1 else zero
+            )
             position += 1
             if rest == 1 and not (position < len(shape) and shape[position] == 1):
                 break
@@ -141,7 +145,7 @@ def _regrouped(algebra: Algebra, x: Affine, shape: Shape) -> tuple[int, ...] | N
 
 
 def joined(algebra: Algebra, parts: Sequence[Form], axis: int, is_new: bool) -> Affine:
-    """Return forms of one shape side by side, along a new last dimension (`is_new`) or behind each other along `axis`."""
+    """Return forms of one shape side by side: along a new last dimension (`is_new`), else one behind the other."""
     forms = [algebra.as_affine(part, ALL) for part in parts]
     size = len(forms)
     before = forms[0].shape

@@ -1,10 +1,10 @@
 """Tables behind instructions on lanes: how forms are laid out for the machine. Dimensions are padded in front to RANK.
 
-    lanes       start, stride x RANK
-    affine      base register, stride register x RANK, number of terms, then for each: coefficient register, lanes
-    mask        gate register, (first, end) registers x RANK, halves, each: base register, stride registers;
-                flags, each: lanes
-    place       start, extent x RANK, stride x RANK: where results go
+lanes       start, stride x RANK
+affine      base register, stride register x RANK, number of terms, then for each: coefficient register, lanes
+mask        gate register, (first, end) registers x RANK, halves, each: base register, stride registers;
+            flags, each: lanes
+place       start, extent x RANK, stride x RANK: where results go
 """
 
 from collections.abc import Sequence
