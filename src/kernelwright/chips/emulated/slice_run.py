@@ -146,15 +146,15 @@ def _stopped(
     site = LaunchSite(program.name, option.grid, (), memory.ranges(), {0: place}, {})
     if status == interpreter.ENDLESS:
         return UnsupportedOpError(
-            f"line {place.line}: program {touch.program} of {program.name} takes more than {interpreter.FUEL} loop rounds; "
-            "a slice runs programs one after the other, so none may wait for a later one",
+            f"line {place.line}: program {touch.program} of {program.name} takes more than {interpreter.FUEL} rounds "
+            "of loops; a slice runs programs one after the other, so none may wait for a later one",
             {"line": place.line, "program": touch.program},
         )
     if why == UNKNOWN:
         names = [r.name for r in memory.ranges() if r.start <= address < r.start + r.size_bytes]
         return UnsupportedOpError(
-            f"line {place.line}: {program.name} reads {names[0]} to decide a branch, an address or a mask, whose contents "
-            "a slice does not know. Let lengths, indices and integer masks alone decide.",
+            f"line {place.line}: {program.name} reads {names[0]} to decide a branch, an address or a mask, but "
+            "a slice does not know what it holds. Let lengths, indices and integer masks alone decide.",
             {"line": place.line, "buffer": names[0]},
         )
     return site.bounds_fault(touch)

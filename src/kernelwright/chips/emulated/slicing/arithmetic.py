@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from kernelwright.chips.emulated.jit import inlined
 from kernelwright.chips.emulated.slicing.opcodes import Opcode
 
 
-@njit(cache=True, nogil=True)
-def compute(code: int, a: Any, b: Any, c: Any, wrap: int) -> Any:  # noqa: PLR0915
+def combined(code: int, a: Any, b: Any, c: Any, wrap: int) -> Any:  # noqa: PLR0915
     """Return the result of an integer instruction, sign-extended from 64 - `wrap` bits."""
     r: Any = 0
     if code == Opcode.ADD:
@@ -71,7 +70,7 @@ def compute(code: int, a: Any, b: Any, c: Any, wrap: int) -> Any:  # noqa: PLR09
     return (r << wrap) >> wrap
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _unsigned(code: int, a: int, b: int, wrap: int) -> Any:
     # Operands are sign-extended; shifting out the copies of the sign leaves the unsigned reading.
     shift = np.uint64(wrap)
@@ -103,7 +102,7 @@ def _unsigned(code: int, a: int, b: int, wrap: int) -> Any:
     return (np.int64(r) << wrap) >> wrap
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _high(x: Any, y: Any, wrap: int) -> Any:
     """Return the upper half of a product of unsigned numbers of 64 - `wrap` bits (32 or 64)."""
     low = np.uint64(0xFFFFFFFF)
@@ -114,3 +113,6 @@ def _high(x: Any, y: Any, wrap: int) -> Any:
     middle = x1 * y0 + ((x0 * y0) >> half)
     carry = (middle & low) + x0 * y1
     return x1 * y1 + (middle >> half) + (carry >> half)
+
+
+compute = inlined(combined)

@@ -7,8 +7,9 @@ lie in `bytes_`, -1 for buffers whose contents a slice does not know. `views` ar
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from kernelwright.chips.emulated.jit import inlined
 
 PAGE_BITS = 21
 
@@ -28,7 +29,7 @@ class Contents(NamedTuple):
     fault: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def locate(memory: Contents, address: Any, size: int) -> Any:
     """Return where `size` bytes at an address lie in the contents; -1 and a fault where they do not."""
     page = address >> PAGE_BITS
@@ -42,14 +43,14 @@ def locate(memory: Contents, address: Any, size: int) -> Any:
     return _failed(memory, OUTSIDE, address, size)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _failed(memory: Contents, status: int, address: Any, size: int) -> Any:
     if memory.fault[0] == DONE:
         memory.fault[0], memory.fault[1], memory.fault[2] = status, address, size
     return -1
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def read(memory: Contents, address: Any, kind: int) -> Any:
     """Return the integer at an address, with its sign; `kind` is the logarithm of its bytes, 4 a truth value."""
     size = 1 if kind == 4 else 1 << kind
@@ -69,7 +70,7 @@ def read(memory: Contents, address: Any, kind: int) -> Any:
     return np.int64(memory.bytes1[place])
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _read_unaligned(memory: Contents, place: Any, size: int) -> Any:
     value = np.int64(memory.bytes1[place + size - 1])
     for at in range(size - 2, -1, -1):
@@ -77,7 +78,7 @@ def _read_unaligned(memory: Contents, place: Any, size: int) -> Any:
     return value
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def write(memory: Contents, address: Any, kind: int, value: Any) -> None:
     """Write an integer; nothing where the contents of the buffer are not known."""
     size = 1 if kind == 4 else 1 << kind
@@ -90,7 +91,7 @@ def write(memory: Contents, address: Any, kind: int, value: Any) -> None:
         memory.bytes1[place + at] = np.int8((value >> (8 * at)) & 255)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def forget(memory: Contents, address: Any) -> None:
     """Note that the contents of the buffer at an address are not known from now on."""
     page = address >> PAGE_BITS

@@ -17,8 +17,8 @@ from kernelwright.core.plan import ELEMENT_BYTES
 _CODES = {
     "muli": Opcode.MUL, "divsi": Opcode.DIV, "divui": Opcode.UDIV, "remsi": Opcode.REM, "remui": Opcode.UREM,
     "floordivsi": Opcode.FLOORDIV, "ceildivsi": Opcode.CEILDIV, "andi": Opcode.AND, "ori": Opcode.OR,
-    "xori": Opcode.XOR, "shli": Opcode.SHL, "shrsi": Opcode.SHR, "shrui": Opcode.USHR, "minsi": Opcode.MIN, "maxsi": Opcode.MAX,
-    "minui": Opcode.UMIN, "maxui": Opcode.UMAX,
+    "xori": Opcode.XOR, "shli": Opcode.SHL, "shrsi": Opcode.SHR, "shrui": Opcode.USHR, "minsi": Opcode.MIN,
+    "maxsi": Opcode.MAX, "minui": Opcode.UMIN, "maxui": Opcode.UMAX,
 }  # fmt: skip
 _FLOAT_CODES = {
     "arith.addf": Opcode.FADD, "arith.subf": Opcode.FSUB, "arith.mulf": Opcode.FMUL, "arith.divf": Opcode.FDIV,
@@ -68,7 +68,8 @@ class Elementwise:
         self.emitter = algebra.emitter
         self._special: dict[str, Callable[[Op, list[Form], int], Form]] = {
             "arith.constant": self._constant, "arith.addi": self._add, "arith.subi": self._add,
-            "tt.addptr": self._addptr, "arith.cmpi": self._compare, "arith.select": self._select, "arith.extui": self._zero_extend,
+            "tt.addptr": self._addptr, "arith.cmpi": self._compare, "arith.select": self._select,
+            "arith.extui": self._zero_extend,
             "arith.index_castui": self._zero_extend, "arith.trunci": self._truncate, "tt.mulhiui": self._high_product,
             "math.absi": self._absolute, "tt.make_range": self._range, "tt.splat": self._splat,
             "tt.unsplat": self._unsplat, "tt.expand_dims": self._expand, "tt.broadcast": self._broadcast,

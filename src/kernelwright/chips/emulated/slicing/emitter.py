@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kernelwright.chips.emulated.slicing.arithmetic import compute
+from kernelwright.chips.emulated.slicing.arithmetic import combined
 from kernelwright.chips.emulated.slicing.opcodes import Opcode
 
 
@@ -250,7 +250,7 @@ def _fold(code: Opcode, x: int, y: int, wrap: int) -> int | None:
     """Return the result on constants, None where only the machine knows it."""
     if code in _UNSIGNED or (code in (Opcode.SHL, Opcode.SHR) and not 0 <= y < 64):
         return None
-    return _signed(compute.py_func(int(code), x, y, 0, wrap))
+    return _signed(combined(int(code), x, y, 0, wrap))
 
 
 def _signed(value: int) -> int:

@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from kernelwright.chips.emulated.jit import compiled, inlined
 from kernelwright.chips.emulated.slicing import lanes
 from kernelwright.chips.emulated.slicing.arithmetic import compute
 from kernelwright.chips.emulated.slicing.contents import DONE, Contents, forget, read
@@ -47,7 +47,7 @@ class Output(NamedTuple):
     state: NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def run(  # noqa: PLR0915
     code: Code,
     memory: Contents,
@@ -156,7 +156,7 @@ def run(  # noqa: PLR0915
     return status
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _note(t, r, out: Output, at: int, address: int, active: int) -> None:  # type: ignore[no-untyped-def]
     """Note an access's strides and the bits of its address. Table: number, guard, strides (-1: none), grains."""
     number = t[at]
@@ -176,7 +176,7 @@ def _note(t, r, out: Output, at: int, address: int, active: int) -> None:  # typ
     out.seen[number] = 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _on_lanes(op, t, r, v, a, b, memory: Contents) -> None:  # type: ignore[no-untyped-def]
     """Do an instruction on lanes."""
     if op == Opcode.LANES:
@@ -199,7 +199,7 @@ def _on_lanes(op, t, r, v, a, b, memory: Contents) -> None:  # type: ignore[no-u
         forget(memory, r[b])
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _float(op, dst, a, b, c, r, f) -> None:  # type: ignore[no-untyped-def]
     """Do an instruction on scalar floats."""
     x, y = f[a], f[b]
@@ -235,7 +235,7 @@ def _float(op, dst, a, b, c, r, f) -> None:  # type: ignore[no-untyped-def]
         r[dst] = _related(c, x, y)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _related(relation: int, x: float, y: float) -> int:
     if relation == 0:
         return 1 if x == y else 0

@@ -122,7 +122,8 @@ class _Learning:
         for value, sources in self.parents.items():
             for source in sources:
                 users[source].append(value)
-        pending = list(self.unknown)
+        # From loads first: they are what a person can change.
+        pending = sorted(self.unknown, key=lambda value: (self.causes[value][0].name in ACCESS_OPS, value.number))
         while pending:
             value = pending.pop()
             for user in users[value]:
@@ -152,19 +153,19 @@ class _Learning:
         kind = result.type
         if isinstance(kind, str) and kind.startswith("!"):
             return ""
+        if any(is_float(value) and isinstance(value.type, TensorType) for value in op.operands):
+            return "reads floats" if op.name in ACCESS_OPS else ""
         if op.name == "tt.reduce" and (len(op.operands) > 1 or combiner_of(op) is None):
             return "combines more than integers by one operation"
         if op.name == "tt.scan" and (len(op.operands) > 1 or combiner_of(op) is None):
             return "combines more than integers by one operation"
         if is_float(result):
-            if isinstance(kind, TensorType):
-                return "makes floats"
             if op.name in ACCESS_OPS:
                 return "reads floats"
+            if isinstance(kind, TensorType):
+                return "makes floats"
         if op.name in SCALAR_FLOAT_OPS and not isinstance(kind, TensorType):
             return ""
-        if any(is_float(value) and isinstance(value.type, TensorType) for value in op.operands):
-            return "takes floats"
         return "" if op.name in SLICED_OPS else "is not covered"
 
     # --- what is needed

@@ -6,8 +6,8 @@ The arguments t, r, v are the tables, the registers and the arena of lanes; `at`
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from kernelwright.chips.emulated.jit import compiled, inlined
 from kernelwright.chips.emulated.slicing.arithmetic import compute
 from kernelwright.chips.emulated.slicing.contents import Contents, read, write
 
@@ -18,19 +18,19 @@ _HALF = 5
 EXCHANGE, SWAP, FETCH = 100, 101, 102
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _lane(t, at, i, j, k, m):  # type: ignore[no-untyped-def]
     """Return the place in the arena of a lane."""
     return t[at] + i * t[at + 1] + j * t[at + 2] + k * t[at + 3] + m * t[at + 4]
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _target(t, at, i, j, k, m):  # type: ignore[no-untyped-def]
     """Return the place in the arena of a result's lane."""
     return t[at] + i * t[at + 5] + j * t[at + 6] + k * t[at + 7] + m * t[at + 8]
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _affine(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Return one lane of an affine form."""
     value = r[t[at]] + i * r[t[at + 1]] + j * r[t[at + 2]] + k * r[t[at + 3]] + m * r[t[at + 4]]
@@ -41,13 +41,13 @@ def _affine(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: P
     return value
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _behind_affine(t, at):  # type: ignore[no-untyped-def]
     """Return the place behind the table of an affine form."""
     return at + 6 + t[at + 5] * (1 + _LANES)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _flagged(t, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
     """Return whether all flags of a mask leave a lane; `at` is the place of their number."""
     flag = at + 1
@@ -58,7 +58,7 @@ def _flagged(t, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _holds(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Return whether a mask leaves a lane."""
     if r[t[at]] == 0:
@@ -75,7 +75,7 @@ def _holds(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PL
     return _flagged(t, v, half, i, j, k, m)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _is_far(t, r, at):  # type: ignore[no-untyped-def]
     """Return whether a half of a mask leaves nothing of the box of its spans: not even its best corner."""
     half = at + 10
@@ -90,7 +90,7 @@ def _is_far(t, r, at):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count(t, r, v, at, is_any):  # type: ignore[no-untyped-def]
     """Return how many lanes a mask leaves; 1 as soon as there is one for `is_any`.
 
@@ -134,7 +134,7 @@ def count(t, r, v, at, is_any):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fill(t, r, v, at):  # type: ignore[no-untyped-def]
     """Work out an affine form. Table: place, affine."""
     for i in range(t[at + 1]):
@@ -144,7 +144,7 @@ def fill(t, r, v, at):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = _affine(t, r, v, at + _PLACE, i, j, k, m)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def elementwise(t, v, at):  # type: ignore[no-untyped-def]
     """Work out an operation on three operands. Table: place, opcode, wrap, lanes x 3."""
     code, wrap = t[at + _PLACE], t[at + _PLACE + 1]
@@ -157,7 +157,7 @@ def elementwise(t, v, at):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = compute(code, a, b, c, wrap)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mask_lanes(t, r, v, at):  # type: ignore[no-untyped-def]
     """Write 1 where a mask leaves a lane, else 0. Table: place, mask."""
     for i in range(t[at + 1]):
@@ -167,7 +167,7 @@ def mask_lanes(t, r, v, at):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = 1 if _holds(t, r, v, at + _PLACE, i, j, k, m) else 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def load(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
     """Read the lanes that a mask leaves. Table: place, kind, lanes of the others, affine address, mask."""
     kind = t[at + _PLACE]
@@ -185,7 +185,7 @@ def load(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def store(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
     """Write the lanes that a mask leaves. Table: extents, kind, lanes, affine address, mask."""
     kind = t[at + 4]
@@ -200,7 +200,7 @@ def store(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
                         write(memory, _affine(t, r, v, address, i, j, k, m), kind, v[_lane(t, values, i, j, k, m)])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def atomic(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
     """Do an atomic on each lane in order. Table: place, kind, code, lanes, lanes, affine address, mask."""
     kind, code = t[at + _PLACE], t[at + _PLACE + 1]
@@ -228,7 +228,7 @@ def atomic(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
                     v[_target(t, at, i, j, k, m)] = old
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def reduce(t, v, at):  # type: ignore[no-untyped-def]
     """Combine lanes along an axis. Table: place with the source's extents, opcode, wrap, axis, lanes."""
     code, wrap, axis = t[at + _PLACE], t[at + _PLACE + 1], t[at + _PLACE + 2]
@@ -243,7 +243,7 @@ def reduce(t, v, at):  # type: ignore[no-untyped-def]
                     v[place] = value if begins else compute(code, v[place], value, 0, wrap)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def scan(t, v, at):  # type: ignore[no-untyped-def]
     """Combine every lane with those before it along an axis. Table: place, opcode, wrap, axis, reverse, lanes."""
     code, wrap, axis = t[at + _PLACE], t[at + _PLACE + 1], t[at + _PLACE + 2]
