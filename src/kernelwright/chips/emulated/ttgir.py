@@ -285,7 +285,7 @@ class _Reader:
         elif name == "scf.while":
             carried = _CARRIED.findall(head)
             operands = [init for _, init in carried]
-            before, _, after = head[head.rindex(" : ") + 3 :].partition(" -> ")
+            before, _, after = head[f" {head}".rindex(" : ") + 2 :].partition(" -> ")
             args = tuple(
                 self._make(arg, kind) for (arg, _), kind in zip(carried, self._types.types(before), strict=True)
             )

@@ -1,0 +1,266 @@
+"""Tensors worked out lane by lane, in Numba; tables are those of `tables`.
+
+The arguments t, r, v are the tables, the registers and the arena of lanes; `at` is a place in the tables.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kernelwright.chips.emulated.jit import compiled, inlined
+from kernelwright.chips.emulated.slicing.arithmetic import compute
+from kernelwright.chips.emulated.slicing.contents import Contents, read, write
+
+# Sizes of the fixed tables; RANK is 4.
+_LANES = 5
+_PLACE = 9
+_HALF = 5
+EXCHANGE, SWAP, FETCH = 100, 101, 102
+
+
+@inlined
+def _lane(t, at, i, j, k, m):  # type: ignore[no-untyped-def]
+    """Return the place in the arena of a lane."""
+    return t[at] + i * t[at + 1] + j * t[at + 2] + k * t[at + 3] + m * t[at + 4]
+
+
+@inlined
+def _target(t, at, i, j, k, m):  # type: ignore[no-untyped-def]
+    """Return the place in the arena of a result's lane."""
+    return t[at] + i * t[at + 5] + j * t[at + 6] + k * t[at + 7] + m * t[at + 8]
+
+
+@inlined
+def _affine(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Return one lane of an affine form."""
+    value = r[t[at]] + i * r[t[at + 1]] + j * r[t[at + 2]] + k * r[t[at + 3]] + m * r[t[at + 4]]
+    at += 6
+    for _ in range(t[at - 1]):
+        value += r[t[at]] * v[_lane(t, at + 1, i, j, k, m)]
+        at += 1 + _LANES
+    return value
+
+
+@inlined
+def _behind_affine(t, at):  # type: ignore[no-untyped-def]
+    """Return the place behind the table of an affine form."""
+    return at + 6 + t[at + 5] * (1 + _LANES)
+
+
+@inlined
+def _flagged(t, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
+    """Return whether all flags of a mask leave a lane; `at` is the place of their number."""
+    flag = at + 1
+    for _ in range(t[at]):
+        if v[_lane(t, flag, i, j, k, m)] == 0:
+            return False
+        flag += _LANES
+    return True
+
+
+@inlined
+def _holds(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+    """Return whether a mask leaves a lane."""
+    if r[t[at]] == 0:
+        return False
+    if not (r[t[at + 1]] <= i < r[t[at + 2]] and r[t[at + 3]] <= j < r[t[at + 4]]):
+        return False
+    if not (r[t[at + 5]] <= k < r[t[at + 6]] and r[t[at + 7]] <= m < r[t[at + 8]]):
+        return False
+    half = at + 10
+    for _ in range(t[at + 9]):
+        if r[t[half]] + i * r[t[half + 1]] + j * r[t[half + 2]] + k * r[t[half + 3]] + m * r[t[half + 4]] < 0:
+            return False
+        half += _HALF
+    return _flagged(t, v, half, i, j, k, m)
+
+
+@inlined
+def _is_far(t, r, at):  # type: ignore[no-untyped-def]
+    """Return whether a half of a mask leaves nothing of the box of its spans: not even its best corner."""
+    half = at + 10
+    for _ in range(t[at + 9]):
+        best = r[t[half]]
+        for d in range(4):
+            stride = r[t[half + 1 + d]]
+            best += stride * (r[t[at + 2 + 2 * d]] - 1 if stride > 0 else r[t[at + 1 + 2 * d]])
+        if best < 0:
+            return True
+        half += _HALF
+    return False
+
+
+@compiled
+def count(t, r, v, at, is_any):  # type: ignore[no-untyped-def]
+    """Return how many lanes a mask leaves; 1 as soon as there is one for `is_any`.
+
+    Rows along the last dimension are cut by every half at once; lanes are looked at one by one for flags alone.
+    """
+    if r[t[at]] == 0 or _is_far(t, r, at):
+        return 0
+    halves = t[at + 9]
+    flags = at + 10 + halves * _HALF
+    total = 0
+    for i in range(r[t[at + 1]], r[t[at + 2]]):
+        for j in range(r[t[at + 3]], r[t[at + 4]]):
+            for k in range(r[t[at + 5]], r[t[at + 6]]):
+                low, high = r[t[at + 7]], r[t[at + 8]]
+                half = at + 10
+                for _ in range(halves):
+                    rest = r[t[half]] + i * r[t[half + 1]] + j * r[t[half + 2]] + k * r[t[half + 3]]
+                    step = r[t[half + 4]]
+                    if step == 0:
+                        if rest < 0:
+                            high = low
+                    elif step == 1:
+                        low = max(low, -rest)
+                    elif step == -1:
+                        high = min(high, rest + 1)
+                    elif step > 0:
+                        low = max(low, -(rest // step))
+                    else:
+                        high = min(high, rest // -step + 1)
+                    half += _HALF
+                if t[flags] == 0:
+                    total += max(0, high - low)
+                else:
+                    for m in range(low, high):
+                        if _flagged(t, v, flags, i, j, k, m):
+                            total += 1
+                            if is_any:
+                                return 1
+                if is_any and total > 0:
+                    return 1
+    return total
+
+
+@compiled
+def fill(t, r, v, at):  # type: ignore[no-untyped-def]
+    """Work out an affine form. Table: place, affine."""
+    for i in range(t[at + 1]):
+        for j in range(t[at + 2]):
+            for k in range(t[at + 3]):
+                for m in range(t[at + 4]):
+                    v[_target(t, at, i, j, k, m)] = _affine(t, r, v, at + _PLACE, i, j, k, m)
+
+
+@compiled
+def elementwise(t, v, at):  # type: ignore[no-untyped-def]
+    """Work out an operation on three operands. Table: place, opcode, wrap, lanes x 3."""
+    code, wrap = t[at + _PLACE], t[at + _PLACE + 1]
+    x, y, z = at + _PLACE + 2, at + _PLACE + 2 + _LANES, at + _PLACE + 2 + 2 * _LANES
+    for i in range(t[at + 1]):
+        for j in range(t[at + 2]):
+            for k in range(t[at + 3]):
+                for m in range(t[at + 4]):
+                    a, b, c = v[_lane(t, x, i, j, k, m)], v[_lane(t, y, i, j, k, m)], v[_lane(t, z, i, j, k, m)]
+                    v[_target(t, at, i, j, k, m)] = compute(code, a, b, c, wrap)
+
+
+@compiled
+def mask_lanes(t, r, v, at):  # type: ignore[no-untyped-def]
+    """Write 1 where a mask leaves a lane, else 0. Table: place, mask."""
+    for i in range(t[at + 1]):
+        for j in range(t[at + 2]):
+            for k in range(t[at + 3]):
+                for m in range(t[at + 4]):
+                    v[_target(t, at, i, j, k, m)] = 1 if _holds(t, r, v, at + _PLACE, i, j, k, m) else 0
+
+
+@compiled
+def load(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
+    """Read the lanes that a mask leaves. Table: place, kind, lanes of the others, affine address, mask."""
+    kind = t[at + _PLACE]
+    others = at + _PLACE + 1
+    address = others + _LANES
+    mask = _behind_affine(t, address)
+    for i in range(t[at + 1]):
+        for j in range(t[at + 2]):
+            for k in range(t[at + 3]):
+                for m in range(t[at + 4]):
+                    if _holds(t, r, v, mask, i, j, k, m):
+                        value = read(memory, _affine(t, r, v, address, i, j, k, m), kind)
+                    else:
+                        value = v[_lane(t, others, i, j, k, m)]
+                    v[_target(t, at, i, j, k, m)] = value
+
+
+@compiled
+def store(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
+    """Write the lanes that a mask leaves. Table: extents, kind, lanes, affine address, mask."""
+    kind = t[at + 4]
+    values = at + 5
+    address = values + _LANES
+    mask = _behind_affine(t, address)
+    for i in range(t[at]):
+        for j in range(t[at + 1]):
+            for k in range(t[at + 2]):
+                for m in range(t[at + 3]):
+                    if _holds(t, r, v, mask, i, j, k, m):
+                        write(memory, _affine(t, r, v, address, i, j, k, m), kind, v[_lane(t, values, i, j, k, m)])
+
+
+@compiled
+def atomic(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
+    """Do an atomic on each lane in order. Table: place, kind, code, lanes, lanes, affine address, mask."""
+    kind, code = t[at + _PLACE], t[at + _PLACE + 1]
+    first = at + _PLACE + 2
+    second = first + _LANES
+    address = second + _LANES
+    mask = _behind_affine(t, address)
+    wrap = 0 if kind == 4 else 64 - (8 << kind)
+    for i in range(t[at + 1]):
+        for j in range(t[at + 2]):
+            for k in range(t[at + 3]):
+                for m in range(t[at + 4]):
+                    old: Any = np.int64(0)
+                    if _holds(t, r, v, mask, i, j, k, m):
+                        place = _affine(t, r, v, address, i, j, k, m)
+                        old = read(memory, place, kind)
+                        value = v[_lane(t, first, i, j, k, m)]
+                        if code == EXCHANGE:
+                            write(memory, place, kind, value)
+                        elif code == SWAP:
+                            if old == value:
+                                write(memory, place, kind, v[_lane(t, second, i, j, k, m)])
+                        elif code != FETCH:
+                            write(memory, place, kind, compute(code, old, value, 0, wrap))
+                    v[_target(t, at, i, j, k, m)] = old
+
+
+@compiled
+def reduce(t, v, at):  # type: ignore[no-untyped-def]
+    """Combine lanes along an axis. Table: place with the source's extents, opcode, wrap, axis, lanes."""
+    code, wrap, axis = t[at + _PLACE], t[at + _PLACE + 1], t[at + _PLACE + 2]
+    source = at + _PLACE + 3
+    for i in range(t[at + 1]):
+        for j in range(t[at + 2]):
+            for k in range(t[at + 3]):
+                for m in range(t[at + 4]):
+                    value = v[_lane(t, source, i, j, k, m)]
+                    place = _target(t, at, i, j, k, m)
+                    begins = (i, j, k, m)[axis] == 0
+                    v[place] = value if begins else compute(code, v[place], value, 0, wrap)
+
+
+@compiled
+def scan(t, v, at):  # type: ignore[no-untyped-def]
+    """Combine every lane with those before it along an axis. Table: place, opcode, wrap, axis, reverse, lanes."""
+    code, wrap, axis = t[at + _PLACE], t[at + _PLACE + 1], t[at + _PLACE + 2]
+    is_reverse = t[at + _PLACE + 3] != 0
+    source = at + _PLACE + 4
+    for i0 in range(t[at + 1]):
+        for j0 in range(t[at + 2]):
+            for k0 in range(t[at + 3]):
+                for m0 in range(t[at + 4]):
+                    i = t[at + 1] - 1 - i0 if is_reverse and axis == 0 else i0
+                    j = t[at + 2] - 1 - j0 if is_reverse and axis == 1 else j0
+                    k = t[at + 3] - 1 - k0 if is_reverse and axis == 2 else k0
+                    m = t[at + 4] - 1 - m0 if is_reverse and axis == 3 else m0
+                    value = v[_lane(t, source, i, j, k, m)]
+                    place = _target(t, at, i, j, k, m)
+                    if (i0, j0, k0, m0)[axis] > 0:
+                        back = t[at + 5 + axis]
+                        before = v[place + back if is_reverse else place - back]
+                        value = compute(code, before, value, 0, wrap)
+                    v[place] = value
