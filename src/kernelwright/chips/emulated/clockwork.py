@@ -57,13 +57,18 @@ def compiled(kernel: KernelIR, capability: int) -> ChipKernel:
     return _KERNELS.get(kernel, capability)
 
 
-def traced(
-    kernel: ChipKernel, option: LaunchOption, buffers: Sequence[Buffer], contents: Mapping[int, NDArray[np.generic]]
-) -> Trace:
-    """Return what each program of a launch does; raises CompileError where contents of floats decide that."""
-    from kernelwright.chips.emulated.slice_run import trace_launch  # noqa: PLC0415  # Numba, slow to import
+def memory_of(buffers: Sequence[Buffer], contents: Mapping[int, NDArray[np.generic]]) -> Any:
+    """Return the memory of a call: integers that one launch stores, launches after it find."""
+    from kernelwright.chips.emulated.slice_memory import virtual_memory  # noqa: PLC0415  # Numba, slow to import
 
-    return trace_launch(kernel.slice, option, buffers, contents)
+    return virtual_memory(buffers, contents)
+
+
+def traced(kernel: ChipKernel, option: LaunchOption, memory: Any) -> Trace:
+    """Return what each program of a launch does; raises CompileError where contents of floats decide that."""
+    from kernelwright.chips.emulated.slice_run import trace_in  # noqa: PLC0415  # Numba, slow to import
+
+    return trace_in(kernel.slice, option, memory)
 
 
 def cold_state(machine: Machine) -> Any:
