@@ -1,20 +1,20 @@
 """A stand-in for the emulator where tests are about the judge: times follow from grids, warps and stages."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pytest
 
 from kernelwright.chips.emulated import clockwork
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.result import LaunchTime, Occupancy
-from kernelwright.core.plan import Buffer, KernelIR, LaunchOption
+from kernelwright.core.plan import KernelIR, LaunchOption
 
 
 def install(patch: pytest.MonkeyPatch) -> None:
     """Put the stand-in in the emulator's place."""
     patch.setattr(clockwork, "compiled", _compiled)
+    patch.setattr(clockwork, "cold_state", lambda machine: None)
+    patch.setattr(clockwork, "memory_of", lambda buffers, contents: None)
     patch.setattr(clockwork, "traced", _traced)
     patch.setattr(clockwork, "timed", _timed)
 
@@ -23,7 +23,7 @@ def _compiled(kernel: KernelIR, capability: int) -> KernelIR:
     return kernel
 
 
-def _traced(kernel: KernelIR, option: LaunchOption, buffers: Sequence[Buffer], contents: Mapping[int, Any]) -> int:
+def _traced(kernel: KernelIR, option: LaunchOption, memory: object) -> int:
     return math.prod(option.grid)
 
 

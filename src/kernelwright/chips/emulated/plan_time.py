@@ -68,12 +68,12 @@ def time_plan(
     What one launch leaves in the caches the next one finds there.
     """
     fills_ns = sum(fill_ns(machine, buffer) for buffer in plan.buffers)
-    state = clockwork.cold_state(machine)
+    state, memory = clockwork.cold_state(machine), clockwork.memory_of(plan.buffers, contents)
     launches = []
     for launch in plan.launches:
         option = launch.options[0]
         kernel = clockwork.compiled(plan.kernels[option.kernel], machine.capability)
-        trace = clockwork.traced(kernel, option, plan.buffers, contents)
+        trace = clockwork.traced(kernel, option, memory)
         launches.append(clockwork.timed(machine, kernel, trace, state, timeline))
     return PlanTime(fills_ns, tuple(launches))
 

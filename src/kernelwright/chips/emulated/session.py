@@ -8,8 +8,9 @@ from kernelwright.chips.cpu.host import Host
 from kernelwright.chips.cpu.program import PlanRefused
 from kernelwright.chips.cpu.session import CpuSession
 from kernelwright.chips.emulated.plan_time import PlanTimes
+from kernelwright.compiler import MemoryFault
 from kernelwright.core.errors import CompileError, HarnessError, OverLimitError
-from kernelwright.core.fault import Fault
+from kernelwright.core.fault import Fault, Status
 from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.protocols import Execution, Loaded
 from kernelwright.core.timing import Timing
@@ -88,11 +89,13 @@ class EmulatedSession:
     def _one(self, plan: LaunchPlan, inputs: str) -> int | Fault:
         try:
             return self._times.time_ns(plan, self._arrays[inputs])
-        except CompileError as error:
-            return _fault(error)
+        except (CompileError, MemoryFault) as error:
+            return Fault(_status(error), str(error), dict(error.facts))
         except PlanRefused as refused:
             return refused.fault
 
 
-def _fault(error: CompileError) -> Fault:
-    return Fault("over_limit" if isinstance(error, OverLimitError) else "compile_error", str(error), dict(error.facts))
+def _status(error: CompileError | MemoryFault) -> Status:
+    if isinstance(error, MemoryFault):
+        return "memory_fault"
+    return "over_limit" if isinstance(error, OverLimitError) else "compile_error"
