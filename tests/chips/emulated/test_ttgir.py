@@ -102,14 +102,14 @@ def test_a_block_is_cut_behind_every_loop_and_branch():
 
 def test_accesses_are_numbered_in_the_order_of_the_text():
     made = lowered(matmul_ir(), 89)
-    names = [op.name for op in made.cut.accesses]
+    names = [op.name for op in made.segments.accesses]
     assert names == [op.name for op in walk(made.module.body) if op.name in ACCESS_OPS]
-    used = [op.access for segment in made.tiles.segments for op in segment.ops if op.access >= 0]
+    used = [op.access for segment in made.tile_program.segments for op in segment.ops if op.access >= 0]
     assert used == list(range(len(names)))
 
 
 def test_early_returns_and_while_loops_become_segments():
     types = {"X": "*fp32", "INDEX": "*i32", "OUT": "*fp32", "LENGTHS": "*i32", "width": "i32"}
     made = lowered(kernel_ir(take_rows, types, {"ROWS": 16, "BLOCK": 64}), 89)
-    names = [segment.name.split(" ")[0] for segment in made.tiles.segments]
+    names = [segment.name.split(" ")[0] for segment in made.tile_program.segments]
     assert {"entry", "while", "if", "block"} <= set(names)

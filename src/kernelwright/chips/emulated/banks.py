@@ -29,7 +29,7 @@ _WIDEST_BYTES = 16
 
 @dataclass(frozen=True)
 class SharedUse:
-    """What one access of a block moves; `wavefront_bytes` is 128 for each turn of the banks."""
+    """What one access of a block moves, lanes that ask for the same once; `wavefront_bytes` is 128 for each turn."""
 
     bytes: float
     wavefront_bytes: float
@@ -61,13 +61,16 @@ def register_access(kind: TensorType, memory: MemDesc, warps: int) -> SharedUse:
             total = _held_bytes(kind, warps)
             return SharedUse(total, total * matrices)
     linear = bases(kind.layout, kind.shape)
-    moved, wavefronts = _warp_use(linear, kind.shape, memory.layout, memory.shape, element_bits(kind.element) // 8 or 1)
+    moved, wavefronts = _warp_use(
+        linear, kind.shape, memory.layout, memory.memory_shape, element_bits(kind.element) // 8 or 1
+    )
     return SharedUse(float(moved * warps), float(wavefronts * _WAVEFRONT_BYTES * warps))
 
 
 def round_trip(kind: TensorType, warps: int) -> SharedUse:
     """Return the use of a tensor's way in or out of scratch, whose swizzle Triton picks free of conflicts."""
-    total = _held_bytes(kind, warps)
+    same = sum(not any(base) for base in bases(kind.layout, kind.shape).lane)
+    total = _held_bytes(kind, warps) / (1 << same)
     return SharedUse(total, total)
 
 
@@ -97,7 +100,7 @@ def _matrix_degree(layout: DotOperand, shape: tuple[int, ...], memory: MemDesc) 
         return None
     outer = next(dim for dim in reversed(range(rank)) if dim not in (inner, *range(rank - 2)))
     rows = [
-        shared_offset(shared, memory.shape, tuple(row if d == outer else 0 for d in range(rank))) * size
+        shared_offset(shared, memory.memory_shape, tuple(row if d == outer else 0 for d in range(rank))) * size
         for row in range(8)
     ]
     return float(_wavefronts([range(row, row + _WIDEST_BYTES, _BANK_BYTES) for row in rows]))
@@ -131,4 +134,4 @@ def _warp_use(
         for first in range(0, len(lanes), step)
     )
     instructions = prod([2] * len(linear.register)) // vector
-    return instructions * width * WARP_LANES, instructions * turns
+    return instructions * width * len(set(lanes)), instructions * turns

@@ -15,7 +15,9 @@ from kernelwright.chips.emulated.ttgir_types import TensorType
 # Operand positions of pointer and mask.
 _ADDRESSES = {
     "tt.load": (0, 1), "tt.store": (0, 2), "ttg.async_copy_global_to_local": (0, 2), "tt.atomic_rmw": (0, 2),
-    "tt.atomic_cas": (0, None),
+    "tt.atomic_cas": (0, None), "tt.atomic_load": (0, None),
+    "tt.atomic_store": (0, None),
+    "tt.atomic_poll": (0, None),
 }  # fmt: skip
 
 
@@ -166,6 +168,7 @@ _FOLLOWS = frozenset(
     arith.addi arith.subi arith.muli arith.divsi arith.divui arith.remsi arith.remui arith.cmpi arith.cmpf arith.select
     arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui arith.minsi arith.maxsi arith.minui arith.maxui
     arith.extsi arith.extui arith.trunci arith.extf arith.truncf arith.sitofp arith.uitofp arith.fptosi arith.fptoui
-    arith.addf arith.subf arith.mulf arith.divf arith.negf arith.maxnumf arith.minnumf arith.maximumf arith.minimumf
-    arith.bitcast math.exp math.exp2 math.log math.log2 math.sqrt math.rsqrt math.absf math.absi math.fma""".split()  # noqa: SIM905 - a table of names
+    arith.addf arith.subf arith.mulf arith.divf tt.approx_divf arith.negf arith.maxnumf arith.minnumf arith.maximumf
+    arith.minimumf arith.bitcast math.exp math.exp2 math.log math.log2 math.sqrt math.rsqrt math.absf math.absi
+    math.fma""".split()  # noqa: SIM905 - a table of names
 )

@@ -24,7 +24,8 @@ class ElementCost:
 FREE = ElementCost()
 # Ops that rename registers or are worked out while compiling.
 FREE_OPS = frozenset(
-    """arith.constant ub.poison tt.splat tt.unsplat tt.expand_dims tt.broadcast tt.reshape tt.trans tt.join tt.split
+    """arith.constant ub.poison tt.make_range tt.splat tt.unsplat tt.expand_dims tt.broadcast tt.reshape tt.trans
+    tt.join tt.split
     tt.cat tt.bitcast arith.bitcast tt.int_to_ptr tt.ptr_to_int tt.get_program_id tt.get_num_programs llvm.intr.assume
     ttg.memdesc_index ttg.memdesc_subslice ttg.memdesc_subview ttg.memdesc_trans ttg.memdesc_reshape
     ttg.memdesc_reinterpret ttg.local_dealloc tt.assert scf.yield scf.condition tt.return cf.br tt.reduce.return
@@ -32,13 +33,13 @@ FREE_OPS = frozenset(
 )
 _INTEGER = frozenset(
     """arith.addi arith.subi arith.muli arith.andi arith.ori arith.xori arith.shli arith.shrsi arith.shrui arith.minsi
-    arith.maxsi arith.minui arith.maxui arith.extsi arith.extui arith.trunci arith.cmpi tt.addptr tt.make_range
+    arith.maxsi arith.minui arith.maxui arith.extsi arith.extui arith.trunci arith.cmpi tt.addptr
     tt.mulhiui math.absi math.ctpop math.ctlz math.cttz arith.addui_extended arith.mulsi_extended
     arith.mului_extended""".split()  # noqa: SIM905 - a table of names
 )
 _FLOAT = frozenset(
     """arith.addf arith.subf arith.mulf arith.negf arith.maxnumf arith.minnumf arith.maximumf arith.minimumf arith.cmpf
-    math.absf math.fma math.copysign""".split()  # noqa: SIM905 - a table of names
+    math.absf math.fma math.copysign math.isnan math.isinf math.isfinite""".split()  # noqa: SIM905 - a table of names
 )
 _DIVIDE = frozenset("arith.divsi arith.divui arith.remsi arith.remui arith.ceildivsi arith.floordivsi".split())  # noqa: SIM905
 _CONVERT = frozenset(
@@ -48,6 +49,7 @@ _CONVERT = frozenset(
 _OTHER: dict[str, ElementCost] = {
     "arith.select": ElementCost({"select": 1.0}),
     "tt.clampf": ElementCost({"f32": 2.0}),
+    "tt.approx_divf": ElementCost({"divide": 1.0}),
     "arith.divf": ElementCost({"divide": 1.0}),
     "arith.remf": ElementCost({"divide": 1.0, "f32": 3.0}),
     "tt.precise_divf": ElementCost({"divide": 1.0, "f32": 8.0}),

@@ -2,7 +2,8 @@
 
 Assumed: Triton leaves this to ptxas, whose schedule nobody knows here. Counted are the elements that a thread holds of
 every value from where it is made to its last use, through loops; renamed values count once, constants and sizes not at
-all. An operand of a matrix product that comes from shared memory is held two steps of k at a time.
+all. Integers that differ between a thread's elements by constants are one number and offsets in instructions. An
+operand of a matrix product that comes from shared memory is held one step of k at a time.
 """
 
 from collections.abc import Mapping
@@ -11,24 +12,26 @@ from kernelwright.chips.emulated.axes import carried_pairs
 from kernelwright.chips.emulated.demand import Demand
 from kernelwright.chips.emulated.segments import CONTROL_OPS
 from kernelwright.chips.emulated.tile_groups import Roots
-from kernelwright.chips.emulated.ttgir import Block, GpuModule, Op, Value
+from kernelwright.chips.emulated.ttgir import Block, GpuModule, Op, Value, walk
 from kernelwright.chips.emulated.ttgir_types import DotOperand, TensorType, element_bits
 from kernelwright.compiler.ir import Pointer
 
 # What every kernel has: addresses, loop counters, parts of instructions.
 BASE_REGISTERS = 24
-_K_STEP_BYTES = 64
+_K_STEP_BYTES = 32
 _MOST = 255
+_AFFINE = frozenset({"tt.make_range", "tt.expand_dims", "tt.broadcast", "arith.addi", "arith.subi", "arith.extsi"})
 
 
 def registers_per_thread(module: GpuModule, roots: Roots, demand: Demand) -> int:
     """Return the 32-bit registers that a thread needs, at most 255."""
     lives = _Lives(roots)
+    affine = _affine(module)
     for block in module.body.blocks:
         lives.block(block)
     changes: dict[int, float] = {}
     for value, (first, last) in lives.spans.items():
-        held = _held(value, demand)
+        held = _held(value, demand, affine)
         if held:
             changes[first] = changes.get(first, 0.0) + held
             changes[last] = changes.get(last, 0.0) - held
@@ -39,11 +42,35 @@ def registers_per_thread(module: GpuModule, roots: Roots, demand: Demand) -> int
     return min(_MOST, BASE_REGISTERS + round(most + 0.49))
 
 
-def _held(value: Value, demand: Demand) -> float:
+def _is_streamed(value: Value) -> bool:
+    """Return whether an operand of a product comes from shared memory, converted or not: it need not be whole."""
+    while value.op is not None and value.op.name != "ttg.local_load":
+        first = value.op.operands[0] if value.op.operands else None
+        if first is None or not isinstance(first.type, TensorType) or not isinstance(first.type.layout, DotOperand):
+            return False
+        value = first
+    return value.op is not None
+
+
+def _affine(module: GpuModule) -> frozenset[Value]:
+    """Return the integers whose elements in one thread differ by constants."""
+    found: set[Value] = set()
+    for op in walk(module.body):
+        if len(op.results) != 1 or op.name not in _AFFINE:
+            continue
+        uniform = [value.op is not None and value.op.name in ("tt.splat", "arith.constant") for value in op.operands]
+        if op.name == "tt.make_range" or all(u or v in found for u, v in zip(uniform, op.operands, strict=True)):
+            found.add(op.results[0])
+    return frozenset(found)
+
+
+def _held(value: Value, demand: Demand, affine: frozenset[Value]) -> float:
     kind = value.type
     if isinstance(kind, TensorType):
+        if value in affine:
+            return element_bits(kind.element) / 32
         elements: float = demand.elements(value)
-        if isinstance(kind.layout, DotOperand) and value.op is not None and value.op.name == "ttg.local_load":
+        if isinstance(kind.layout, DotOperand) and _is_streamed(value):
             k_bytes = kind.shape[-1 if kind.layout.index == 0 else -2] * element_bits(kind.element) / 8
             elements *= min(1.0, _K_STEP_BYTES / k_bytes)
         return elements * element_bits(kind.element) / 32
@@ -89,7 +116,8 @@ class _Lives:
         self.spans[value] = (min(first, place), max(last, place))
 
     def _used(self, value: Value, place: int) -> None:
-        for root in self._roots.of(value):
+        # What a loop returns is not what it carried: that may have ended inside.
+        for root in (value,) if value in self.spans else self._roots.of(value):
             span = self.spans.get(root)
             if span is None:
                 continue
@@ -112,5 +140,5 @@ def renamed_values(module: GpuModule, free: Mapping[Op, bool]) -> dict[Value, tu
                 renamed[value] = (arg,)
         elif is_free:
             for value in op.results:
-                renamed[value] = () if op.name == "tt.make_range" else op.operands
+                renamed[value] = op.operands
     return renamed

@@ -1,7 +1,8 @@
 """Steps of a stretch to few tile ops: arithmetic that nothing in between needs is put together.
 
 Work for lanes waits in one open group and results of the special unit in a second, until a step needs what they make,
-or would change what runs beside it: a product, a wait, a barrier, the end of the stretch.
+or would change what runs beside it: a product, a wait, a barrier, the end of the stretch. Reads of shared memory in a
+row are one op.
 """
 
 from collections.abc import Iterable, Mapping
@@ -91,12 +92,27 @@ def group_steps(steps: Iterable[Step], roots: Roots) -> list[Group]:
             lanes.add(step, roots)
         elif step.kind is Kind.SPECIAL:
             special.add(step, roots)
-        else:
+        elif step.kind is Kind.SHARED_READ and made and _is_beside(made[-1], needs):
+            made[-1].add(step, roots)
+        elif not _is_idle(made, step):
             group = Group(step.kind, dot=step.dot, access=step.access, count=step.count)
             group.add(step, roots)
             made.append(group)
     close_both()
     return made
+
+
+def _is_beside(group: Group, needs: list[Value]) -> bool:
+    """Return whether a read of shared memory goes with the group before it: both operands of a product, mostly."""
+    return group.kind is Kind.SHARED_READ and not any(root in group.writes for root in needs)
+
+
+def _is_idle(made: list[Group], step: Step) -> bool:
+    """Return whether a barrier or a wait stands right behind one that did as much."""
+    if step.kind is Kind.BARRIER:
+        return bool(made) and made[-1].kind is Kind.BARRIER
+    last = next((group for group in reversed(made) if group.kind is not Kind.BARRIER), None)
+    return step.kind is Kind.WAIT and last is not None and last.kind is Kind.WAIT and last.count <= step.count
 
 
 def hand_on(groups: list[Group], pairs: Iterable[tuple[Value, Value]], roots: Roots) -> None:

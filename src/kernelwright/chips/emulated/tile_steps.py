@@ -12,7 +12,7 @@ from kernelwright.chips.emulated.banks import SharedUse, register_access, round_
 from kernelwright.chips.emulated.barriers import has_scratch, memory_root
 from kernelwright.chips.emulated.demand import Demand
 from kernelwright.chips.emulated.lane_costs import FREE, element_cost
-from kernelwright.chips.emulated.layouts import WARP_LANES, bases, lanes_along, thread_elements, unique_threads
+from kernelwright.chips.emulated.layouts import WARP_LANES, bases, lanes_along, thread_elements
 from kernelwright.chips.emulated.scaled_dots import ScaledDots
 from kernelwright.chips.emulated.tile_program import DotShape, Kind
 from kernelwright.chips.emulated.ttgir import Op, Value, walk
@@ -99,7 +99,7 @@ def _short(op: Op) -> str:
 
 
 def _shared(kind: Kind, name: str, op: Op, use: SharedUse, reads: tuple[Value, ...], writes: tuple[Value, ...]) -> Step:
-    amounts = {"bytes": use.bytes, "wavefront_bytes": max(use.bytes, use.wavefront_bytes)}
+    amounts = {"bytes": use.bytes, "wavefront_bytes": use.wavefront_bytes}
     return Step(kind, name, op.line, reads, writes, amounts)
 
 
@@ -183,10 +183,11 @@ def _convert(op: Op, context: Context) -> Iterator[Step]:
     source, target = op.operands[0].type, op.results[0].type
     assert isinstance(source, TensorType) and isinstance(target, TensorType)
     if has_scratch(op):
-        # Lanes and warps that hold the same elements as others do not write them.
-        share = unique_threads(source) / (WARP_LANES * context.warps)
+        # Warps that hold the same elements as others do not write them.
+        linear = bases(source.layout, source.shape)
+        same = 1 << sum(not any(base) for base in linear.warp)
         whole = round_trip(source, context.warps)
-        wrote = SharedUse(whole.bytes * share, whole.wavefront_bytes * share)
+        wrote = SharedUse(whole.bytes / same, whole.wavefront_bytes / same)
         yield from _exchange(op, wrote, round_trip(target, context.warps), op.operands, op.results)
         return
     moved = _shuffles(op)
@@ -260,7 +261,9 @@ def _fold(op: Op, context: Context) -> Iterator[Step]:
     results = prod(kind.shape) / kind.shape[axis]
     partial = results * warps * words * 4
     use = SharedUse(partial, max(128.0, partial))
-    back = SharedUse(rows * warps * words * 4 * threads, rows * warps * words * 4 * threads / lanes)
+    # Lanes that hold the same rows read the same words.
+    again = rows * warps * words * 4 * threads / lanes
+    back = SharedUse(again, max(128.0, again))
     yield from _exchange(op, use, back, op.results, op.results)
     last = {name: each * rows * max(1, warps - 1) * threads for name, each in combine_cost(op).items()}
     last = {name: count for name, count in last.items() if count > 0}
@@ -285,6 +288,17 @@ def _gather(op: Op, context: Context) -> Iterator[Step]:
     yield Step(Kind.LANES, "gather", op.line, op.operands, op.results, amounts)
 
 
+def _histogram(op: Op, context: Context) -> Iterator[Step]:
+    """Yield ballots of each bit of a bin's number, and the sum over warps in shared memory, free of conflicts."""
+    source, result = op.operands[0].type, op.results[0].type
+    assert isinstance(source, TensorType) and isinstance(result, TensorType)
+    ballots = 2 * log2(max(2, result.size)) + result.size / WARP_LANES
+    count = thread_elements(source) * WARP_LANES * context.warps * ballots
+    yield Step(Kind.LANES, "histogram", op.line, op.operands, op.results, {"int": count})
+    use = round_trip(result, context.warps)
+    yield from _exchange(op, use, use, op.results, op.results)
+
+
 def _map(op: Op, context: Context) -> Iterator[Step]:
     value = op.results[0].type
     assert isinstance(value, TensorType)
@@ -307,5 +321,6 @@ _STEPS = {
     "ttg.async_wait": _wait, "ttg.barrier": _barrier, "gpu.barrier": _barrier, "tt.atomic_rmw": _atomic,
     "tt.atomic_cas": _atomic, "ttg.local_load": _local_load, "ttg.local_store": _local_store,
     "ttg.local_alloc": _local_store, "ttg.convert_layout": _convert, "tt.dot": _dot, "tt.reduce": _fold,
-    "tt.scan": _fold, "tt.gather": _gather, "tt.map_elementwise": _map, "cf.cond_br": _branch,
+    "tt.scan": _fold, "tt.gather": _gather, "tt.histogram": _histogram, "tt.atomic_load": _load,
+    "tt.atomic_store": _store, "tt.map_elementwise": _map, "cf.cond_br": _branch,
 }  # fmt: skip

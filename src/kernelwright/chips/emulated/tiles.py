@@ -26,16 +26,16 @@ _WRITES = frozenset({"tt.store", "tt.atomic_rmw", "tt.atomic_cas", "tt.atomic_st
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """One kernel for one capability; `cut` numbers the segments of `tiles`."""
+    """One kernel for one capability; `segments` says what each segment of `tile_program` is."""
 
     module: GpuModule
-    cut: Cut
-    tiles: TileProgram
+    segments: Cut
+    tile_program: TileProgram
 
 
 def tile_program(ir: KernelIR, capability: int) -> TileProgram:
     """Return the tile program of a kernel. Raises CompileError, UnsupportedOpError (with op and line)."""
-    return lowered(ir, capability).tiles
+    return lowered(ir, capability).tile_program
 
 
 def lowered(ir: KernelIR, capability: int) -> Lowered:

@@ -103,11 +103,17 @@ class TensorType:
 
 @dataclass(frozen=True)
 class MemDesc:
-    """A tensor in shared memory."""
+    """A tensor in shared memory; a part of a larger one lies in it with the strides of `whole`, its last dimensions."""
 
     shape: tuple[int, ...]
     element: str
     layout: Shared
+    whole: tuple[int, ...] = ()
+
+    @property
+    def memory_shape(self) -> tuple[int, ...]:
+        """Return the shape that strides come from, of as many dimensions as `shape`."""
+        return self.whole[len(self.whole) - len(self.shape) :] if self.whole else self.shape
 
     @property
     def size(self) -> int:
@@ -168,7 +174,8 @@ class TypeReader:
             shape, element, rest = _shaped(text[text.index("<") + 1 : -1])
             layout = self.layout(rest[0])
             assert isinstance(layout, Shared), text
-            return MemDesc(shape, _scalar(element), layout)
+            sizes = rest[-1] if rest[-1][0].isdigit() else ""
+            return MemDesc(shape, _scalar(element), layout, tuple(int(size) for size in sizes.split("x") if size))
         return _element(text)
 
     def _parse_layout(self, text: str) -> Distributed | Shared:
