@@ -14,12 +14,14 @@ PRIORITIES = {"stream": 0, "normal": 1, "keep": 2}
 class AccessCost:
     """One access of a whole block, every element active.
 
-    `moved_bytes` whole sectors; `requests` of one warp; `port_cycles` on the unit's load-and-store path, or on the bulk
-    engine where `bulk`; `camping` how many times longer memory takes for it; `priority` 0 stream, 1 normal, 2 keep.
+    `moved_bytes` whole sectors; `lines` that its requests touch; `requests` of one warp; `port_cycles` on the unit's
+    load-and-store path, or on the bulk engine where `bulk`; `camping` how many times longer memory takes for it;
+    `priority` 0 stream, 1 normal, 2 keep.
     """
 
     elements: int
     moved_bytes: float
+    lines: float
     requests: float
     port_cycles: float
     bulk: bool
@@ -42,6 +44,7 @@ def cost_access(machine: Machine, access: Access, facts: AccessFacts, is_copy: b
     return AccessCost(
         elements=elements,
         moved_bytes=moved,
+        lines=lines,
         requests=1.0 if bulk else float(requests),
         port_cycles=cycles,
         bulk=bulk,

@@ -25,7 +25,7 @@ class OpTable(NamedTuple):
 
     Cycles are of one warp set; `pieces` as in `OpCost`. Slots that op o reads are `reads[read_first[o] :
     read_first[o + 1]]`; `ordinal` is which of its segment's accesses an op makes, `number` the groups that WAIT leaves
-    open, or 1 for a MOVE slot by slot.
+    open, 1 for a MOVE slot by slot, the lines that ATOMIC updates. `service` of ATOMIC is of one slice doing it all.
     """
 
     first: NDArray[np.int32]
@@ -78,6 +78,7 @@ class _Row:
 
 
 _FREE = OpCost(0, 0.0, 0.0, 0.0)
+_PORT = OpCost(PORT, 0.0, 0.0, 0.0)
 
 
 def cost_program(machine: Machine, program: TileProgram, facts: Sequence[AccessFacts]) -> Costs:
@@ -93,7 +94,8 @@ def cost_program(machine: Machine, program: TileProgram, facts: Sequence[AccessF
         cost_access(machine, access, fact, index in copies)
         for index, (access, fact) in enumerate(zip(program.accesses, facts, strict=True))
     ]
-    rows = [_segment_rows(machine, residency, program, segment) for segment in program.segments]
+    lines = [cost.lines for cost in costs]
+    rows = [_segment_rows(machine, residency, program, segment, lines) for segment in program.segments]
     flat = [row for segment in rows for row in segment]
     first = np.cumsum([0, *(len(segment) for segment in rows)], dtype=np.int64)
     return Costs(
@@ -105,7 +107,9 @@ def cost_program(machine: Machine, program: TileProgram, facts: Sequence[AccessF
     )
 
 
-def _segment_rows(machine: Machine, residency: Residency, program: TileProgram, segment: Segment) -> list[_Row]:
+def _segment_rows(
+    machine: Machine, residency: Residency, program: TileProgram, segment: Segment, lines: Sequence[float]
+) -> list[_Row]:
     rows: list[_Row] = []
     computes = any(op.kind in (Kind.LANES, Kind.DOT, Kind.SPECIAL) for op in segment.ops)
     if residency.spilled and computes:
@@ -115,22 +119,28 @@ def _segment_rows(machine: Machine, residency: Residency, program: TileProgram, 
         if op.kind is Kind.BARRIER and (after_wait or program.warps == 1):
             continue  # waiting for copies joins the warps already
         after_wait = op.kind is Kind.WAIT
-        rows.append(_row(machine, residency, program, segment, op, ordinal))
+        rows.append(
+            _global(machine, residency, op, lines, ordinal)
+            if op.kind in _GLOBAL
+            else _row(machine, residency, program, segment, op)
+        )
         ordinal += op.access >= 0
     return rows
 
 
-def _row(
-    machine: Machine, residency: Residency, program: TileProgram, segment: Segment, op: TileOp, ordinal: int
-) -> _Row:
+def _global(machine: Machine, residency: Residency, op: TileOp, lines: Sequence[float], ordinal: int) -> _Row:
+    if op.access < 0:
+        raise UnsupportedOpError(f"{op.name} at line {op.line}: an access must be named.", {"line": op.line})
+    if op.kind is not Kind.ATOMIC:
+        return _Row(_GLOBAL[op.kind], _PORT, op, 0, ordinal)
+    of_set = max(1.0, lines[op.access] / residency.sets)
+    return _Row(ATOMIC, OpCost(PORT, of_set * machine.atomic_cycles, 0.0, 0.0), op, round(of_set), ordinal)
+
+
+def _row(machine: Machine, residency: Residency, program: TileProgram, segment: Segment, op: TileOp) -> _Row:
     if op.kind in _ORDER:
         slot_by_slot = op.kind is Kind.MOVE and len(op.reads) == len(op.writes)
         return _Row(_ORDER[op.kind], _FREE, op, int(slot_by_slot) if op.kind is Kind.MOVE else op.count)
-    if op.kind in _GLOBAL:
-        if op.access < 0:
-            raise UnsupportedOpError(f"{op.name} at line {op.line}: an access must be named.", {"line": op.line})
-        atomic = op.amounts.get("operations", 0.0) / residency.sets * machine.atomic_cycles
-        return _Row(_GLOBAL[op.kind], OpCost(PORT, atomic, 0.0, 0.0), op, 0, ordinal)
     cost = cost_op(machine, residency, program.warps, segment, op)
     if cost.service <= 0.0:
         return _Row(MOVE, _FREE, op)

@@ -308,7 +308,7 @@ def access(sim: Simulation, unit: int, agent: int) -> None:  # noqa: PLR0915 - o
         done = write_tile(memory, request)
         if code == ATOMIC:
             cycles = ops.service[pc] * share
-            done = max(done, update_tile(memory, now, address, cycles))
+            done = max(done, update_tile(memory, now, address, cycles, ops.number[pc]))
     if bulk and sim.layout.bulk_depth > 0:
         sim.bulk_ring[unit, sim.bulk_count[unit] % sim.layout.bulk_depth] = done
         sim.bulk_count[unit] += 1

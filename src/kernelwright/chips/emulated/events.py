@@ -163,7 +163,7 @@ def _servers(machine: Machine) -> Servers:
         llc=np.zeros(dies),
         memory=np.zeros(dies),
         link=np.zeros(dies),
-        atomics=np.zeros(max(1, machine.llc_slices)),
+        atomics=np.zeros(max(1, machine.llc_slices) + 1),
     )
 
 

@@ -22,6 +22,12 @@ class Machine:
     (f32, tf32, f16, bf16, f8, f4, i8, f64); a dtype without an entry cannot be multiplied. `special_per_cycle` are
     results per unit and cycle, by class (exp, log, rsqrt, sincos, other), `lane_cost` cycles of one lane by class of
     operation (f32, int, wide, convert, divide, select, move; 1.0 is full rate).
+
+    `units` are those on the silicon, `fused_off` the ones among them (0-based, dies one after the other) that cannot be
+    used. `memory_bytes_per_s` is the peak of the pins, of which `memory_efficiency` can be sustained by streaming.
+    `atomic_cycles` a slice of the last cache needs for the atomic operations of a warp on one line. `energy_pj` is by
+    event: lane (an operation of one lane), special (a result), dot_f16 and so on (a floating-point operation of that
+    dtype), shared_byte, l2_byte, llc_byte, memory_byte, link_byte.
     """
 
     name: str

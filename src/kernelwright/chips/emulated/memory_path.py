@@ -216,15 +216,20 @@ def write_tile(memory: Memory, request: Request) -> float:
 
 
 @inlined
-def update_tile(memory: Memory, now: float, address: int, cycles: float) -> float:
-    """Return when atomic operations on a tile are done: one after another where they meet at one slice."""
+def update_tile(memory: Memory, now: float, address: int, cycles: float, lines: int) -> float:
+    """Return when atomic operations on the `lines` of a tile are done; one slice would need `cycles` for all.
+
+    Lines of a tile lie on as many slices as there are. Tiles at one address wait for each other there; all tiles
+    together can use all slices, which the last server stands for.
+    """
     rates = memory.rates
     memory.counted[ATOMIC_CYCLES] += cycles
     line = address >> 7
     mixed = (line ^ (line >> 9)) * 0x9E3779B1
     index = ((mixed >> 11) & 0x7FFFFFFF) % rates.slices
     latency = rates.llc_latency if rates.llc else rates.l2_latency
-    return claim(memory.servers.atomics, index, now, cycles) + latency
+    here = claim(memory.servers.atomics, index, now, cycles / min(rates.slices, max(1, lines)))
+    return max(here, claim(memory.servers.atomics, rates.slices, now, cycles / rates.slices)) + latency
 
 
 @inlined

@@ -32,7 +32,7 @@ QUIRKS: Mapping[str, Quirk] = {
         Quirk("special_per_cycle.exp", "exponentials", "exponentials a cycle", (16.0, 24.0, 32.0, 48.0, 64.0)),
         Quirk("lane_cost.int", "integers", "cost of an integer operation", (1.0, 1.5, 2.0)),
         Quirk("lane_cost.wide", "wide-integers", "cost of a 64-bit integer operation", (2.0, 4.0, 6.0)),
-        Quirk("atomic_cycles", "atomics", "cost of atomic additions", (1.0, 2.0, 4.0, 8.0)),
+        Quirk("atomic_cycles", "atomics", "cost of atomic additions", (2.0, 4.0, 8.0, 16.0)),
         Quirk("stream_evicts_first", "eviction", "whether evict-first is honoured", (True, False)),
         Quirk("launch_floor_ns", "empty", "the least that a launch takes", (5000, 5500, 6000, 6500, 7000)),
         Quirk(

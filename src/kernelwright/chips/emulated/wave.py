@@ -225,7 +225,8 @@ def _shared_bounds(machine: Machine, costs: Costs, summary: TraceSummary, traffi
     for row in np.flatnonzero(costs.ops.code == ATOMIC):
         access = costs.ops.access[row]
         cycles = float(costs.ops.service[row]) * costs.residency.sets
-        bounds += [float(summary.hottest[access]) * cycles, float(summary.passes[access]) * cycles / rates.slices]
+        spread = min(rates.slices, max(1, int(costs.ops.number[row])))
+        bounds += [summary.hottest[access] * cycles / spread, summary.passes[access] * cycles / rates.slices]
     return [bound for bound in bounds if bound > 0.0]
 
 
