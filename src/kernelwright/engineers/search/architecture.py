@@ -68,7 +68,7 @@ class Architecture:
         if self.key_load != "by_regime":
             unread["as_tile"] = Tiles.as_tile
         if self.order != "by_regime":
-            unread["tiles_first"] = Tiles.tiles_first
+            unread |= {"tiles_first": Tiles.tiles_first, "tabled": Tiles.tabled}
         return replace(tiles, **unread)
 
 
@@ -79,7 +79,7 @@ class Tiles:
     `block_keys` keys a step in the prefix, `block_new` in the new tokens, at most `block_edge` where
     they are masked (loops apart); `split_keys` prefix keys a program (0: never split); `items` tiles
     a program works through; `as_tile` keys loaded as they lie, then transposed; `tiles_first` neighbouring programs
-    are tiles of one head.
+    are tiles of one head; `tabled` 0: programs work out their tile instead of reading it, which spares an upload.
     """
 
     block_rows: int = 64
@@ -92,6 +92,7 @@ class Tiles:
     stages: int = 1
     as_tile: int = 0
     tiles_first: int = 0
+    tabled: int = 1
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from kernelwright.engineers.search import host_text, kernel_text, regimes
 from kernelwright.engineers.search.architecture import MARK, Architecture, Design, Tiles
 
 _LINE = 116
+# Numbers that follow from the lengths and heads of a call, in the order of the kernels' arguments.
+_COUNTS = ("n_heads", "n_tiles", "n_requests", "n_pieces", "step", "n_items")
 _KEYS_AS_TILE = {"transposed_tile": "True", "transposed_pointers": "False", "by_regime": "as_tile"}
 
 
@@ -38,6 +40,8 @@ def _device_functions(architecture: Architecture) -> list[str]:
         "constants": kernel_text.CONSTANTS.replace("\n", " "),
         "rows": (kernel_text.ROWS_GROUP if grouped else kernel_text.ROWS_TOKENS).rstrip(),
         "row_factor": "group" if grouped else "1",
+        "call_numbers": _quoted("window", "group", *(_COUNTS if architecture.grid == "table" else ())),
+        "merge_numbers": _quoted("group", *_COUNTS),
     }
     sweeps = kernel_text.SWEEPS_APART if architecture.loops == "apart" else kernel_text.SWEEPS_ONE
     ahead = architecture.slots == "ahead"
@@ -87,18 +91,23 @@ def _host_body(architecture: Architecture) -> str:
         "factor": "group" if architecture.rows == "group" else "1",
         "programs": "kv_heads" if architecture.rows == "group" else "heads",
         "item_programs": "(n_items + several - 1) // several" if architecture.items == "several" else "n_items",
-        "is_split": "is_split" if split else "False",
+        "is_split": "split > 0 and sum(prefixes) > 0" if split else "False",
+        "tabled": "tabled" if architecture.order == "by_regime" else "True",
         "as_tile": _KEYS_AS_TILE[architecture.key_load],
         "tiles_first": "tiles_first" if architecture.order == "by_regime" else "False",
     }
     if architecture.grid == "table":
-        body = [host_text.HEAD, host_text.TABLES if split else host_text.TABLE_UNSPLIT]
+        body = [host_text.HEAD, host_text.TABLES]
         body += [host_text.SCRATCH] if split else []
         body += [host_text.SHARED, host_text.LAUNCH_TABLE]
         body += [host_text.LAUNCH_MERGE] if split else []
     else:
         body = [host_text.HEAD, host_text.SHARED, host_text.LAUNCH_PADDED]
     return Template("".join(body)).substitute(fill)
+
+
+def _quoted(*names: str) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
 
 
 def _annotated(names: str, indent: int) -> str:

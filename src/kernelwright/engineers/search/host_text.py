@@ -8,7 +8,8 @@ def extend_attention_fwd(
 ):
 """
 
-# (block rows, block keys, block new, block edge, split keys, items a program, warps, stages, keys as tiles, order)
+# (block rows, block keys, block new, block edge, split keys, items a program, warps, stages, keys as tiles,
+# tiles first, whether there is a table)
 TILES_ONE = """
 TILES = $tiles
 """
@@ -72,7 +73,7 @@ HEAD = """\
     window = sliding_window_size if windowed else -1
     scale = sm_scale if sm_scale is not None else 1.0 / math.sqrt(dq)
     pool_bytes = k_buffer.element_size()
-    rows, keys, new, edge, split, several, warps, stages, as_tile, tiles_first = $choice
+    rows, keys, new, edge, split, several, warps, stages, as_tile, tiles_first, tabled = $choice
     part = sums = q_extend
 """
 
@@ -107,25 +108,18 @@ LAUNCH_PADDED = """\
 # split follows from its regime, not from its lengths: calls of one regime run one kernel.
 TABLES = """\
     causal = bool(is_causal) and not custom
-    items, merges = _plan(lengths, prefixes, $factor, rows, split, causal, window)
-    is_split = split > 0 and sum(prefixes) > 0
-    while is_split and len(items) + len(merges) > 3500 and split < max(prefixes):
+    is_split = $is_split
+    tiles = (max(lengths) * $factor + rows - 1) // rows
+    items, merges = _plan(lengths, prefixes, $factor, rows, split if is_split else 0, causal, window)
+    while $tabled and is_split and len(items) + len(merges) > 3500 and split < max(prefixes):
         split *= 2
         items, merges = _plan(lengths, prefixes, $factor, rows, split, causal, window)
-    if is_split and len(items) + len(merges) > 3500:
-        is_split = False
-    tiles = (max(lengths) * $factor + rows - 1) // rows
-    has_table = len(items) <= 3500
-    table = _flat(items, q_extend.device) if has_table else qo_indptr
-    n_items = len(items) if has_table else len(lengths) * tiles
-"""
-
-TABLE_UNSPLIT = """\
-    items, _ = _plan(lengths, prefixes, $factor, rows, 0, bool(is_causal) and not custom, window)
-    tiles = (max(lengths) * $factor + rows - 1) // rows
-    has_table = len(items) <= 3500
-    table = _flat(items, q_extend.device) if has_table else qo_indptr
-    n_items = len(items) if has_table else len(lengths) * tiles
+    has_table = bool($tabled) and len(items) + (len(merges) if is_split else 0) <= 3500
+    pieces = max(1, (max(prefixes) + split - 1) // split) if is_split else 1
+    table = _flat(items + merges if is_split else items, q_extend.device) if has_table else qo_indptr
+    n_items = len(items) if has_table else len(lengths) * tiles * pieces
+    n_merges = len(merges) if has_table else len(lengths) * tiles
+    counts = ($programs, tiles, len(lengths), pieces, split, n_items)
 """
 
 SCRATCH = """\
@@ -137,17 +131,16 @@ SCRATCH = """\
 LAUNCH_TABLE = """\
     programs = ($item_programs, $programs) if $tiles_first else ($programs, $item_programs)
     extend_kernel[programs](
-        *shared, table, $programs, tiles, n_items, several, has_table, $is_split, bool($tiles_first), **constants,
+        *shared, table, *counts, several, has_table, is_split, bool($tiles_first), **constants,
         num_warps=warps, num_stages=stages,
     )
 """
 
 LAUNCH_MERGE = """\
     if is_split:
-        merge_kernel[($programs, len(merges))](
-            part, sums, o_extend, qo_indptr, shared[11],
-            _flat(merges, q_extend.device), o_extend.stride(0), o_extend.stride(1), $programs, group,
-            sinks is not None,
+        merge_kernel[($programs, n_merges)](
+            part, sums, o_extend, qo_indptr, kv_indptr, shared[11], table, o_extend.stride(0), o_extend.stride(1),
+            *counts, group, has_table, sinks is not None,
             rows, dq, dq0, dq1, dv, dv0, dv1, num_warps=warps, num_stages=1,
         )
 """

@@ -298,7 +298,7 @@ def _finish(acc, acc1, m_i, l_i, sinks, heads, live, o_ptr, rows, SINKS: tl.cons
 
 # The kernel itself: how programs find their tiles.
 KERNEL_PADDED = """
-@triton.jit(do_not_specialize=["window", "group"])
+@triton.jit(do_not_specialize=$call_numbers)
 def extend_kernel($arguments
                   $parameters):
     request = tl.program_id(0)
@@ -311,7 +311,7 @@ def extend_kernel($arguments
 """
 
 KERNEL_PADDED_EXIT = """
-@triton.jit(do_not_specialize=["window", "group"])
+@triton.jit(do_not_specialize=$call_numbers)
 def extend_kernel($arguments
                   $parameters):
     request = tl.program_id(0)
@@ -325,71 +325,88 @@ def extend_kernel($arguments
                 $constants)
 """
 
-# A row of the table: request, tile, first and last prefix key of the piece. Without a table (it would not
-# fit in a plan) items count through requests and tiles, longest tile first.
+# A row of the table: request, tile, first and last prefix key of the piece. Without a table items count through the
+# pieces of a tile, then requests, then tiles, longest tile first; those beyond a request's end are dead.
 ITEM = """
 @triton.jit
 def _item($arguments
-          table, item, head, n_heads, n_tiles, TABLE: tl.constexpr, SPLIT: tl.constexpr,
+          table, item, head, n_heads, n_tiles, n_requests, n_pieces, step, TABLE: tl.constexpr, SPLIT: tl.constexpr,
           $parameters):
     if TABLE:
         request = tl.load(table + item * 4)
         tile = tl.load(table + item * 4 + 1)
     else:
-        request = item // n_tiles
-        tile = n_tiles - 1 - item % n_tiles
+        request = item // n_pieces % n_requests
+        tile = n_tiles - 1 - item // n_pieces // n_requests
     cached = tl.load(kv_indptr + request + 1) - tl.load(kv_indptr + request)
     piece_first = 0
     piece_last = cached
+    is_live = True
     if TABLE:
         piece_first = tl.load(table + item * 4 + 2)
         piece_last = tl.load(table + item * 4 + 3)
+    elif SPLIT:
+        piece_first = item % n_pieces * step
+        piece_last = tl.minimum(piece_first + step, cached)
+        is_live = (piece_first < cached) | (piece_first == 0)
     extend = tl.load(qo_indptr + request + 1) - tl.load(qo_indptr + request)
-    if tile * BM < extend * $row_factor:
+    if (tile * BM < extend * $row_factor) & is_live:
         _attend($arguments
                 request, tile, head, piece_first, piece_last, (piece_last == cached).to(tl.int32),
                 item * n_heads + head, SPLIT, $constants)
 """
 
 KERNEL_TABLE = """
-@triton.jit(do_not_specialize=["window", "group", "n_heads", "n_tiles", "n_items"])
+@triton.jit(do_not_specialize=$call_numbers)
 def extend_kernel($arguments
-                  table, n_heads, n_tiles, n_items, ITEMS: tl.constexpr, TABLE: tl.constexpr, SPLIT: tl.constexpr,
-                  TILES_FIRST: tl.constexpr, $parameters):
+                  table, n_heads, n_tiles, n_requests, n_pieces, step, n_items,
+                  ITEMS: tl.constexpr, TABLE: tl.constexpr, SPLIT: tl.constexpr, TILES_FIRST: tl.constexpr,
+                  $parameters):
     head = tl.program_id(1 if TILES_FIRST else 0)
-    item = tl.program_id(0 if TILES_FIRST else 1)
     _item($arguments
-          table, item, head, n_heads, n_tiles, TABLE, SPLIT,
-          $constants)
+          table, tl.program_id(0 if TILES_FIRST else 1), head, n_heads, n_tiles, n_requests, n_pieces, step,
+          TABLE, SPLIT, $constants)
 """
 
 KERNEL_TABLE_SEVERAL = """
-@triton.jit(do_not_specialize=["window", "group", "n_heads", "n_tiles", "n_items"])
+@triton.jit(do_not_specialize=$call_numbers)
 def extend_kernel($arguments
-                  table, n_heads, n_tiles, n_items, ITEMS: tl.constexpr, TABLE: tl.constexpr, SPLIT: tl.constexpr,
-                  TILES_FIRST: tl.constexpr, $parameters):
+                  table, n_heads, n_tiles, n_requests, n_pieces, step, n_items,
+                  ITEMS: tl.constexpr, TABLE: tl.constexpr, SPLIT: tl.constexpr, TILES_FIRST: tl.constexpr,
+                  $parameters):
     head = tl.program_id(1 if TILES_FIRST else 0)
     begin = tl.program_id(0 if TILES_FIRST else 1) * ITEMS
     for item in range(begin, tl.minimum(begin + ITEMS, n_items)):
         _item($arguments
-              table, item, head, n_heads, n_tiles, TABLE, SPLIT,
-              $constants)
+              table, item, head, n_heads, n_tiles, n_requests, n_pieces, step,
+              TABLE, SPLIT, $constants)
 """
 
-# A row of the merge table: request, tile, first item, number of items.
+# A row of the table behind those of the items: request, tile, first item, number of items.
 MERGE = '''
-@triton.jit(do_not_specialize=["n_heads", "group"])
-def merge_kernel(part_ptr, sums_ptr, o_ptr, qo_indptr, sinks, merge_table, sot, soh, n_heads, group,
-                 SINKS: tl.constexpr, BM: tl.constexpr, $width_parameters):
+@triton.jit(do_not_specialize=$merge_numbers)
+def merge_kernel(part_ptr, sums_ptr, o_ptr, qo_indptr, kv_indptr, sinks, table, sot, soh,
+                 n_heads, n_tiles, n_requests, n_pieces, step, n_items, group,
+                 TABLE: tl.constexpr, SINKS: tl.constexpr, BM: tl.constexpr, $width_parameters):
     """Join the partial results of the pieces of one query tile."""
     head = tl.program_id(0)
     entry = tl.program_id(1)
-    request = tl.load(merge_table + entry * 4)
-    tile = tl.load(merge_table + entry * 4 + 1)
-    item = tl.load(merge_table + entry * 4 + 2)
-    count = tl.load(merge_table + entry * 4 + 3)
+    if TABLE:
+        row_of_table = table + (n_items + entry) * 4
+        request = tl.load(row_of_table)
+        tile = tl.load(row_of_table + 1)
+        item = tl.load(row_of_table + 2)
+        count = tl.load(row_of_table + 3)
+    else:
+        request = entry % n_requests
+        tile = n_tiles - 1 - entry // n_requests
+        item = entry * n_pieces
+        cached = tl.load(kv_indptr + request + 1) - tl.load(kv_indptr + request)
+        count = tl.maximum(1, (cached + step - 1) // step)
     q_start = tl.load(qo_indptr + request)
     extend = tl.load(qo_indptr + request + 1) - q_start
+    # No pieces where the tile is dead: its loop then reads nothing, and no row is stored.
+    count = tl.where(tile * BM < extend * $row_factor, count, 0)
 $rows
     live = token < extend
     acc = tl.zeros([BM, DV0], tl.float32)

@@ -16,6 +16,7 @@ REGISTERS = 255
 # Registers of a thread beyond accumulator, logits and weights: addresses, row figures.
 _OTHER_REGISTERS = 40
 _THREADS = 32
+_SCRATCH_LIMIT = 1 << 29
 _CHAIN_NS = 250.0
 _COPY_NS = 700.0
 _LANE_OPS, _MASK_OPS = 6.0, 3.0
@@ -44,12 +45,39 @@ def need_of(tiles: Tiles, scene: Scene) -> Need:
     return Need(shared, registers)
 
 
-def fits(tiles: Tiles, scene: Scene, rates: PipelineRates) -> bool:
+def fits(architecture: Architecture, tiles: Tiles, scene: Scene, rates: PipelineRates) -> bool:
     """Return whether a block of `tiles` can run: what the chip would refuse costs no evaluation."""
     need = need_of(tiles, scene)
     if need.shared_bytes > rates.shared_bytes or tiles.warps > max(4, tiles.block_rows // 16):
         return False
-    return need.registers <= 2 * REGISTERS
+    return need.registers <= 2 * REGISTERS and scratch_bytes(architecture, tiles, scene) <= _SCRATCH_LIMIT
+
+
+def has_table(architecture: Architecture, tiles: Tiles) -> bool:
+    """Return whether host code uploads a table of live tiles, which takes as long as a small launch."""
+    return architecture.grid == "table" and (tiles.tabled == 1 or architecture.order != "by_regime")
+
+
+def scratch_bytes(architecture: Architecture, tiles: Tiles, scene: Scene) -> int:
+    """Return what partial sums of pieces take, dead pieces included where there is no table."""
+    if architecture.prefix != "split" or not tiles.split_keys:
+        return 0
+    grouped = architecture.rows == "group"
+    factor, heads = (scene.group, scene.kv_heads) if grouped else (1, scene.heads)
+    items = _programs(tiles, scene, architecture)
+    if has_table(architecture, tiles):
+        pairs = zip(scene.lengths, scene.prefixes, strict=True)
+        items = sum(-(-n * factor // tiles.block_rows) * max(1, -(-p // tiles.split_keys)) for n, p in pairs)
+        items = min(items, 3500)
+    return items * heads * tiles.block_rows * (padded(scene.v_width) + 2) * 4
+
+
+def _programs(tiles: Tiles, scene: Scene, architecture: Architecture) -> int:
+    """Return the programs of one head without a table: the longest request's tiles and pieces for each."""
+    factor = scene.group if architecture.rows == "group" else 1
+    split = tiles.split_keys if architecture.prefix == "split" else 0
+    pieces = max(1, -(-max(scene.prefixes) // split)) if split else 1
+    return len(scene.lengths) * -(-max(scene.lengths) * factor // tiles.block_rows) * pieces
 
 
 def padded(width: int) -> int:
@@ -74,8 +102,9 @@ def pipeline_ns(architecture: Architecture, tiles: Tiles, scene: Scene, rates: "
     waves = total / slots if number > slots else longest
     idle = 0.5 * longest * min(1.0, slots / max(1, number)) if number > slots else 0.0
     split = any(scene.prefixes) and architecture.prefix == "split" and tiles.split_keys > 0
-    merge = rates.of.launch_ns if split else 0.0
-    return rates.of.launch_ns + merge + max(waves + idle, longest) + number * rates.of.dispatch_ns
+    launches = 1 + split + (1 if has_table(architecture, tiles) else 0)
+    programs = number if has_table(architecture, tiles) else _programs(tiles, scene, architecture) * heads
+    return rates.of.launch_ns * launches + max(waves + idle, longest) + programs * rates.of.dispatch_ns
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ SPLITS = (0, 512, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384)
 WARPS, STAGES = (1, 2, 4, 8, 16), (1, 2, 3, 4, 5)
 _COARSE = {
     "block_rows": ROWS, "warps": (2, 4, 8, 16), "stages": (2, 3),
-    "split_keys": (0, 1024, 4096),
+    "split_keys": (0, 1024, 4096), "tabled": (0, 1),
 }  # fmt: skip
 _STEPS = (32, 64, 128)
 # How far a measurement speaks for its neighbours, in doublings; how much an unknown point may be better than predicted.
@@ -52,7 +52,7 @@ def pipeline_space(architecture: Architecture, scenes: Sequence[Scene]) -> dict[
     if architecture.key_load == "by_regime":
         space["as_tile"] = (0, 1)
     if architecture.order == "by_regime":
-        space["tiles_first"] = (0, 1)
+        space |= {"tiles_first": (0, 1), "tabled": (0, 1)}
     return space
 
 
@@ -77,7 +77,7 @@ def coarse(architecture: Architecture, scenes: Sequence[Scene], rates: Frozen) -
         chosen = dict(zip(names, values, strict=True))
         tiles = replace(plain, block_keys=keys, block_new=new, block_edge=min(edge, new), **chosen)
         points.append(architecture.relevant(tiles))
-    return _fitting(points, scenes, rates)
+    return _fitting(architecture, points, scenes, rates)
 
 
 def neighbours(tiles: Tiles, space: Space) -> list[Tiles]:
@@ -120,11 +120,11 @@ def propose_tiles(
     near = [point for tiles in best for point in neighbours(tiles, space)]
     if explores or not near:
         near += coarse(architecture, scenes, rates)
-    fresh = [t for t in _fitting(near, scenes, rates) if t not in tried]
+    fresh = [t for t in _fitting(architecture, near, scenes, rates) if t not in tried]
     if not fresh and not explores:
         wider = [p for tiles in sorted(measured, key=lambda t: -measured[t])[:8] for p in neighbours(tiles, space)]
         wider += coarse(architecture, scenes, rates)
-        fresh = [t for t in _fitting(wider, scenes, rates) if t not in tried]
+        fresh = [t for t in _fitting(architecture, wider, scenes, rates) if t not in tried]
     if not fresh:
         return None
     if len(fresh) > _RANKED:
@@ -177,8 +177,10 @@ class _Correction:
         return tuple(math.log2(getattr(tiles, name) + 1) for name in self._names)
 
 
-def _fitting(points: Iterable[Tiles], scenes: Sequence[Scene], rates: Frozen) -> list[Tiles]:
-    return [t for t in dict.fromkeys(points) if all(fits(t, s, rates.of) for s in scenes)]
+def _fitting(
+    architecture: Architecture, points: Iterable[Tiles], scenes: Sequence[Scene], rates: Frozen
+) -> list[Tiles]:
+    return [t for t in dict.fromkeys(points) if all(fits(architecture, t, s, rates.of) for s in scenes)]
 
 
 def _at_most(size: int, sizes: Sequence[int]) -> int:
