@@ -18,7 +18,7 @@ def _tile_of(tile, tiles_m, tiles_n, GROUP: tl.constexpr):
 @triton.jit
 def int8_gemm(
     a, b, c, a_scale, b_scale, m, n, k, groups,
-    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, WHOLE_K: tl.constexpr,
 ):  # fmt: skip
     """C [groups, m, n] bf16 = scaled A [groups, m, k] times B [groups, n, k] in int8; a fixed grid walks all tiles."""
     tiles_m, tiles_n = tl.cdiv(m, BLOCK_M), tl.cdiv(n, BLOCK_N)
@@ -33,9 +33,13 @@ def int8_gemm(
         right = b + group.to(tl.int64) * n * k + columns[None, :] * k + depth[:, None]
         total = tl.zeros((BLOCK_M, BLOCK_N), tl.int32)
         for start in range(0, k, BLOCK_K):
-            inside = depth < k - start
-            x = tl.load(left, mask=(rows < m)[:, None] & inside[None, :], other=0)
-            y = tl.load(right, mask=(columns < n)[None, :] & inside[:, None], other=0)
+            if WHOLE_K:
+                x = tl.load(left, mask=(rows < m)[:, None], other=0)
+                y = tl.load(right, mask=(columns < n)[None, :], other=0)
+            else:
+                inside = depth < k - start
+                x = tl.load(left, mask=(rows < m)[:, None] & inside[None, :], other=0)
+                y = tl.load(right, mask=(columns < n)[None, :] & inside[:, None], other=0)
             total = tl.dot(x, y, total, out_dtype=tl.int32)
             left += BLOCK_K
             right += BLOCK_K
@@ -49,7 +53,7 @@ def int8_gemm(
 @triton.jit
 def float_gemm(
     a, b, c, m, n, k, parts,
-    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, SPLIT: tl.constexpr,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, SPLIT: tl.constexpr, WHOLE_K: tl.constexpr,
 ):  # fmt: skip
     """C [m, n] = A [m, k] times B [n, k] in bf16 or fp8, one tile a program; SPLIT: f32 sums of part of the depth."""
     tiles_m, tiles_n = tl.cdiv(m, BLOCK_M), tl.cdiv(n, BLOCK_N)
@@ -65,9 +69,13 @@ def float_gemm(
     right = b + columns[None, :].to(tl.int64) * k + first + depth[:, None]
     total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
     for start in range(first, last, BLOCK_K):
-        inside = depth < last - start
-        x = tl.load(left, mask=(rows < m)[:, None] & inside[None, :], other=0.0)
-        y = tl.load(right, mask=(columns < n)[None, :] & inside[:, None], other=0.0)
+        if WHOLE_K:
+            x = tl.load(left, mask=(rows < m)[:, None], other=0.0)
+            y = tl.load(right, mask=(columns < n)[None, :], other=0.0)
+        else:
+            inside = depth < last - start
+            x = tl.load(left, mask=(rows < m)[:, None] & inside[None, :], other=0.0)
+            y = tl.load(right, mask=(columns < n)[None, :] & inside[:, None], other=0.0)
         total = tl.dot(x, y, total)
         left += BLOCK_K
         right += BLOCK_K

@@ -42,6 +42,7 @@ def int8_launch(row: GemmRow) -> KernelLaunch:
         "m": "i32", "n": whole(row.n), "k": whole(row.k), "groups": "i32",
     }  # fmt: skip
     constants = {"BLOCK_M": row.block_m, "BLOCK_N": row.block_n, "BLOCK_K": row.block_k}
+    constants["WHOLE_K"] = int(row.k % row.block_k == 0)
     kernel = kernel_ir(kernels.int8_gemm, types, constants, row.warps, row.num_stages)
     groups = row.num_groups
     buffers = (
@@ -69,6 +70,7 @@ def gemm_launches(m: int, n: int, k: int, tile: Tile, dtype: str = "bf16") -> tu
         "m": "i32", "n": whole(n), "k": whole(k), "parts": "i32",
     }  # fmt: skip
     constants = {"BLOCK_M": tile.m, "BLOCK_N": tile.n, "BLOCK_K": tile.k, "SPLIT": int(is_split)}
+    constants["WHOLE_K"] = int(k % (tile.k * tile.parts) == 0)
     kernel = kernel_ir(kernels.float_gemm, types, constants, tile.warps, tile.stages)
     buffers = (
         _buffer("a", dtype, m * k),
