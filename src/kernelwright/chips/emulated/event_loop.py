@@ -1,7 +1,9 @@
 """The event loop: every block of a launch, in time order, on units with a fixed number of places. Numba.
 
 An agent is one warp set of a resident block. It issues its ops in order: an op starts when what it reads is there, the
-ops before it have been issued and its resource is free; resources serve who comes first. Within a unit the agent
+ops before it have been issued and its resource is free; resources serve who comes first. Between two barriers lanes
+and copies pass products that they do not depend on, as compilers interleave them; products and what is read for them
+keep their order, and a barrier waits for the last product to be handed over. Within a unit the agent
 whose next op can start first goes first. Ops that touch what units share (caches, memory, dispatcher) are done in the
 order of time over all units, found by a tournament between the units' next such ops; ties go to the lower unit, then to
 the lower agent. Nothing depends on threads or on the order of a hash table.
@@ -70,6 +72,10 @@ from kernelwright.chips.emulated.memory_path import (
 from kernelwright.chips.emulated.op_costs import BULK, PORT, SHARED
 
 
+# How long an instruction on memory may stand in a set's queue before the set's next ones wait behind it.
+QUEUE_CYCLES = 128.0
+
+
 @inlined
 def resource_index(resource: int, group: int, groups: int) -> int:
     """Return the column of a resource in a unit's row: the first three exist once a group of engines."""
@@ -112,8 +118,10 @@ def start_block(sim: Simulation, unit: int, place: int, block: int, now: float) 
         state[STEP], state[LAST], state[GROUP] = work.first_step[block] - 1, work.first_step[block + 1], 0
         agents.next_time[agent] = agents.issued[agent] = now
         agents.open_copies[agent] = now
-        agents.tail[agent] = 0.0
+        agents.crunched[agent] = now
         agents.ready[agent, :] = now
+        agents.chain[agent, :] = now
+        agents.tail[agent, :] = 0.0
 
 
 @inlined
@@ -124,6 +132,7 @@ def join(sim: Simulation, agent: int, open_groups: int) -> bool:
     """
     layout, agents, places, log = sim.layout, sim.agents, sim.places, sim.log
     place = agent // layout.sets
+    agents.issued[agent] = max(agents.issued[agent], agents.crunched[agent])
     places.state[place, WAITING] += 1
     places.joined[place] = max(places.joined[place], agents.issued[agent])
     if places.state[place, WAITING] < layout.sets:
@@ -150,6 +159,17 @@ def join(sim: Simulation, agent: int, open_groups: int) -> bool:
 
 
 @inlined
+def hand_on(ops: OpTable, times: NDArray[np.float64], pending: NDArray[np.float64], pc: int) -> None:
+    """Give written slots the times of read ones, slot by slot and all at once."""
+    first_read, first_write = ops.read_first[pc], ops.write_first[pc]
+    writes = ops.write_first[pc + 1] - first_write
+    for index in range(writes):
+        pending[index] = times[ops.reads[first_read + index]]
+    for index in range(writes):
+        times[ops.writes[first_write + index]] = pending[index]
+
+
+@inlined
 def move_slots(sim: Simulation, agent: int, pc: int) -> None:
     """Rename slots all at once, or make every written slot ready when all read ones are."""
     ops, agents, pending = sim.ops, sim.agents, sim.pending
@@ -157,16 +177,17 @@ def move_slots(sim: Simulation, agent: int, pc: int) -> None:
     first_read, first_write = ops.read_first[pc], ops.write_first[pc]
     writes = ops.write_first[pc + 1] - first_write
     if ops.number[pc] == 1:
-        for index in range(writes):
-            pending[index] = ready[ops.reads[first_read + index]]
-        for index in range(writes):
-            ready[ops.writes[first_write + index]] = pending[index]
+        hand_on(ops, agents.ready[agent], pending, pc)
+        hand_on(ops, agents.chain[agent], pending, pc)
+        hand_on(ops, agents.tail[agent], pending, pc)
         return
     latest = agents.issued[agent]
     for index in range(first_read, ops.read_first[pc + 1]):
         latest = max(latest, ready[ops.reads[index]])
     for index in range(writes):
         ready[ops.writes[first_write + index]] = latest
+        agents.chain[agent, ops.writes[first_write + index]] = latest
+        agents.tail[agent, ops.writes[first_write + index]] = 0.0
 
 
 @inlined
@@ -197,7 +218,7 @@ def advance(sim: Simulation, agent: int) -> None:
                 state[CODE] = FINISH
                 place = agent // layout.sets
                 places.state[place, OVER] += 1
-                places.joined[place] = max(places.joined[place], agents.issued[agent])
+                places.joined[place] = max(places.joined[place], max(agents.issued[agent], agents.crunched[agent]))
                 last = places.state[place, OVER] == layout.sets
                 agents.next_time[agent] = places.joined[place] if last else NEVER
                 return
@@ -209,8 +230,11 @@ def advance(sim: Simulation, agent: int) -> None:
         code = ops.code[pc]
         if code < MOVE:
             ready = agents.issued[agent]
+            if ops.pieces[pc] != 0.0:
+                ready = max(ready, agents.crunched[agent])
             for index in range(ops.read_first[pc], ops.read_first[pc + 1]):
-                ready = max(ready, agents.ready[agent, ops.reads[index]])
+                slot = ops.reads[index]
+                ready = max(ready, agents.chain[agent, slot] if ops.pieces[pc] > 0.0 else agents.ready[agent, slot])
             log.waits[DEPENDENCY] += ready - agents.issued[agent]
             agents.next_time[agent] = ready
             state[CODE], state[PC] = code, pc
@@ -239,23 +263,30 @@ def serve(sim: Simulation, unit: int, agent: int) -> None:
     pieces = ops.pieces[pc]
     log.waits[FIRST_RESOURCE + resource] += (start - now) / -pieces if pieces < 0.0 else start - now
     free[unit, column] = start + ops.service[pc]
-    issued, ready = start + ops.issue[pc], start + ops.latency[pc]
+    issued, ready, tail = start + ops.issue[pc], start + ops.latency[pc], 0.0
     if pieces < 0.0:
         # Who reads piece by piece waits for one piece of everything ahead in the queue, not for all of it.
         end = start + ops.service[pc]
-        issued = now + (start - now) / -pieces + ops.issue[pc]
+        issued = now + max(0.0, (start - now) / -pieces - QUEUE_CYCLES) + ops.issue[pc]
         ready = now + (end - now) / -pieces + ops.latency[pc]
-        agents.tail[agent] = max(agents.tail[agent], end + ops.latency[pc])
+        tail = end + ops.latency[pc]
     elif pieces > 0.0:
-        late = agents.tail[agent] + ops.issue[pc] / pieces - issued
+        last = 0.0
+        for index in range(ops.read_first[pc], ops.read_first[pc + 1]):
+            last = max(last, agents.tail[agent, ops.reads[index]])
+        late = last + ops.issue[pc] / pieces - issued
         if late > 0.0:
             log.waits[FIRST_RESOURCE + SHARED] += late
             issued += late
             ready += late
-        agents.tail[agent] = 0.0
+        agents.crunched[agent] = issued
+    chain = ready
+    if pieces > 0.0:
+        chain, issued = issued, start
     agents.issued[agent] = issued
     for index in range(ops.write_first[pc], ops.write_first[pc + 1]):
-        agents.ready[agent, ops.writes[index]] = ready
+        slot = ops.writes[index]
+        agents.ready[agent, slot], agents.chain[agent, slot], agents.tail[agent, slot] = ready, chain, tail
     if unit < log.slice_units:
         write_slice(log, pc, resource, start, start + ops.service[pc], places.state[place, BLOCK], unit)
     agents.state[agent, PC] = pc + 1
@@ -277,7 +308,7 @@ def access(sim: Simulation, unit: int, agent: int) -> None:  # noqa: PLR0915 - o
     if share <= 0.0 or (bulk and part > 0):
         agents.issued[agent] = now + 1.0
         for index in range(ops.write_first[pc], ops.write_first[pc + 1]):
-            agents.ready[agent, ops.writes[index]] = now + 1.0
+            agents.ready[agent, ops.writes[index]] = agents.chain[agent, ops.writes[index]] = now + 1.0
         return
     resource = BULK if bulk else PORT
     column = resource_index(resource, 0, sim.layout.groups)
@@ -289,7 +320,7 @@ def access(sim: Simulation, unit: int, agent: int) -> None:  # noqa: PLR0915 - o
             start = max(start, sim.bulk_ring[unit, sim.bulk_count[unit] % sim.layout.bulk_depth])
     end = start + max(table.port_cycles[a] * share, 1.0)
     sim.free[unit, column] = end
-    issued = now + 1.0 if bulk else start + table.issue[a]
+    issued = now + 1.0 if bulk else max(now, start - QUEUE_CYCLES) + table.issue[a]
     if not bulk:
         log.waits[FIRST_RESOURCE + resource] += start - now
     agents.issued[agent] = issued
@@ -316,7 +347,7 @@ def access(sim: Simulation, unit: int, agent: int) -> None:  # noqa: PLR0915 - o
     # A copy's place in on-chip memory is known at once; its data is waited for by group.
     ready = issued if code == COPY else done
     for index in range(ops.write_first[pc], ops.write_first[pc + 1]):
-        agents.ready[agent, ops.writes[index]] = ready
+        agents.ready[agent, ops.writes[index]] = agents.chain[agent, ops.writes[index]] = ready
     if unit < log.slice_units:
         write_slice(log, pc, resource, start, end, sim.places.state[place, BLOCK], unit)
 
@@ -348,8 +379,10 @@ def run_blocks(  # noqa: PLR0913, PLR0917 - the parts of a simulation
                 issued=np.zeros(sets),
                 state=np.zeros((sets, 8), np.int64),
                 open_copies=np.zeros(sets),
-                tail=np.zeros(sets),
+                crunched=np.zeros(sets),
                 ready=np.zeros((sets, layout.slots)),
+                chain=np.zeros((sets, layout.slots)),
+                tail=np.zeros((sets, layout.slots)),
             ),
             places=Places(
                 state=np.full((places, 4), -1, np.int64),

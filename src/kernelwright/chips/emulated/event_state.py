@@ -46,16 +46,19 @@ class Layout(NamedTuple):
 class Agents(NamedTuple):
     """Warp sets of resident blocks: `next_time` of the next op, `issued` of the last one, where they are.
 
-    `open_copies` when the copies of the open group are there, `tail` when the last piece read for the next product is,
-    `ready` when each slot is.
+    `crunched` when the last product has been handed to the matrix pipe, `open_copies` when the copies of the open group
+    are there. By slot: `ready` when its value is there, `chain` when a product may go on adding to it, `tail` when the
+    last piece of what was read for a product is there.
     """
 
     next_time: NDArray[np.float64]
     issued: NDArray[np.float64]
     state: NDArray[np.int64]
     open_copies: NDArray[np.float64]
-    tail: NDArray[np.float64]
+    crunched: NDArray[np.float64]
     ready: NDArray[np.float64]
+    chain: NDArray[np.float64]
+    tail: NDArray[np.float64]
 
 
 # Columns of an agent's state.

@@ -32,7 +32,7 @@ def prepare(launches: Sequence[KernelLaunch], capability: int) -> Prepared:
     for launch in launches:
         kernel = clockwork.compiled(launch.kernel, capability)
         option = LaunchOption(0, launch.grid, launch.args)
-        pairs.append((kernel, clockwork.traced(kernel, option, launch.buffers, {})))
+        pairs.append((kernel, clockwork.traced(kernel, option, clockwork.memory_of(launch.buffers, {}))))
     return Prepared(tuple(pairs))
 
 
