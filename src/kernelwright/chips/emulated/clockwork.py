@@ -91,6 +91,6 @@ def _lowered(kernel: KernelIR, capability: int) -> ChipKernel | CompileError:
 
     try:
         found = lowered(kernel, capability)
-        return ChipKernel(found.tiles, slice_module(found.module, found.cut))
+        return ChipKernel(found.tile_program, slice_module(found.module, found.segments))
     except CompileError as error:
         return error

@@ -71,7 +71,6 @@ from kernelwright.chips.emulated.memory_path import (
 )
 from kernelwright.chips.emulated.op_costs import BULK, PORT, SHARED
 
-
 # How long an instruction on memory may stand in a set's queue before the set's next ones wait behind it.
 QUEUE_CYCLES = 128.0
 
@@ -218,7 +217,7 @@ def advance(sim: Simulation, agent: int) -> None:
                 state[CODE] = FINISH
                 place = agent // layout.sets
                 places.state[place, OVER] += 1
-                places.joined[place] = max(places.joined[place], max(agents.issued[agent], agents.crunched[agent]))
+                places.joined[place] = max(places.joined[place], agents.issued[agent], agents.crunched[agent])
                 last = places.state[place, OVER] == layout.sets
                 agents.next_time[agent] = places.joined[place] if last else NEVER
                 return

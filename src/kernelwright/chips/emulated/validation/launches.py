@@ -1,5 +1,6 @@
 """Launches of the stand-in kernels: Triton IR, grid, arguments and the buffers that they point into."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kernelwright.chips.emulated.validation.rows import GemmRow
@@ -32,8 +33,13 @@ class Tile:
 _TRITON_NAMES = {"i8": "i8", "bf16": "bf16", "f16": "fp16", "f8e4m3fn": "fp8e4nv", "f32": "fp32"}
 
 
-def int8_launch(row: GemmRow) -> KernelLaunch:
-    """Return the int8 GEMM of a measured row: its tile, warps and stages, on a grid of `cus` programs."""
+def int8_launch(row: GemmRow, blocks_of: Callable[[KernelIR], int]) -> KernelLaunch:
+    """Return the int8 GEMM of a measured row: its tile, warps and stages, on a grid that fills `cus` units.
+
+    `blocks_of` says how many blocks of a kernel a unit holds. That the measured grids fill units so, the data show:
+    tiles that fit a unit twice take the time of pairs, not of one after another. Triton keeps one buffer less than it
+    has stages, so one stage more gives the shared memory that the rows state.
+    """
     from kernelwright.chips.emulated.validation import kernels  # noqa: PLC0415  # loads triton
     from kernelwright.chips.emulated.validation.compiling import kernel_ir  # noqa: PLC0415  # loads triton
 
@@ -43,7 +49,7 @@ def int8_launch(row: GemmRow) -> KernelLaunch:
     }  # fmt: skip
     constants = {"BLOCK_M": row.block_m, "BLOCK_N": row.block_n, "BLOCK_K": row.block_k}
     constants["WHOLE_K"] = int(row.k % row.block_k == 0)
-    kernel = kernel_ir(kernels.int8_gemm, types, constants, row.warps, row.num_stages)
+    kernel = kernel_ir(kernels.int8_gemm, types, constants, row.warps, row.num_stages + 1)
     groups = row.num_groups
     buffers = (
         _buffer("a", "i8", groups * row.m * row.k),
@@ -54,7 +60,7 @@ def int8_launch(row: GemmRow) -> KernelLaunch:
     )
     tiles = groups * -(-row.m // row.block_m) * -(-row.n // row.block_n)
     numbers = tuple(ScalarArg("i32", number) for number in (row.m, row.n, row.k, groups))
-    return KernelLaunch(kernel, (min(row.cus, tiles), 1, 1), (*_pointers(5), *numbers), buffers)
+    return KernelLaunch(kernel, (min(row.cus * blocks_of(kernel), tiles), 1, 1), (*_pointers(5), *numbers), buffers)
 
 
 def gemm_launches(m: int, n: int, k: int, tile: Tile, dtype: str = "bf16") -> tuple[KernelLaunch, ...]:

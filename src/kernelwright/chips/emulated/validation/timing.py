@@ -10,9 +10,10 @@ from typing import TypeVar
 
 from kernelwright.chips.emulated import clockwork
 from kernelwright.chips.emulated.machine import Machine
+from kernelwright.chips.emulated.occupancy import find_residency
 from kernelwright.chips.emulated.trace import Trace
 from kernelwright.chips.emulated.validation.launches import KernelLaunch
-from kernelwright.core.plan import LaunchOption
+from kernelwright.core.plan import KernelIR, LaunchOption
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,6 +25,11 @@ class Prepared:
     """Launches lowered and traced for a capability: all that does not depend on the rates of a machine."""
 
     launches: tuple[tuple[clockwork.ChipKernel, Trace], ...]
+
+
+def blocks_of(machine: Machine) -> Callable[[KernelIR], int]:
+    """Return how many blocks of a kernel one unit of `machine` holds."""
+    return lambda kernel: find_residency(machine, clockwork.compiled(kernel, machine.capability).program).blocks_per_unit
 
 
 def prepare(launches: Sequence[KernelLaunch], capability: int) -> Prepared:

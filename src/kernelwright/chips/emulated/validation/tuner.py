@@ -7,7 +7,7 @@ from kernelwright.chips.emulated.profile import load_profile
 from kernelwright.chips.emulated.validation.launches import int8_launch
 from kernelwright.chips.emulated.validation.outcome import Outcome, Point, fitted_on
 from kernelwright.chips.emulated.validation.rows import CHIPS, GemmRow
-from kernelwright.chips.emulated.validation.timing import each, event_time_us, prepare
+from kernelwright.chips.emulated.validation.timing import blocks_of, each, event_time_us, prepare
 
 WORKLOAD = "int8 GEMM"
 
@@ -29,7 +29,7 @@ def emulate_rows(rows: Sequence[GemmRow], machine: Machine, progress: Callable[[
     """Return the emulated time of each row on `machine`, in us."""
 
     def time_us(row: GemmRow) -> float:
-        return event_time_us(machine, prepare((int8_launch(row),), machine.capability))
+        return event_time_us(machine, prepare((int8_launch(row, blocks_of(machine)),), machine.capability))
 
     return each(rows, time_us, f"{machine.name} int8 GEMM", progress)
 
