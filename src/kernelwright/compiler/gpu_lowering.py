@@ -21,6 +21,7 @@ from triton._C.libtriton import ir, nvidia, passes
 
 from kernelwright.compiler.kept import entry_path, read_entry, write_entry
 from kernelwright.compiler.limits import check_text
+from kernelwright.compiler.reader.locations import LocationTable
 from kernelwright.compiler.triton_api import inline_calls
 from kernelwright.core.errors import CompileError, UnsupportedOpError
 
@@ -29,6 +30,7 @@ _REVISION = 1
 _CAPABILITIES = (80, 89)
 _PTX_VERSION = 80
 _E4M3 = re.compile(r"f8E4M3FN\b")
+_TENSOR_OP = re.compile(r"\b((?!tt\.func\b|tt\.ptr\b|scf\.)(?:tt|arith|math)\.\w+) ")
 _DIAGNOSTIC = re.compile(r"(?:\"?[^\"\n]*?\"?:(\d+):\d+: )?error: (.*)")
 # Descriptor 2 is the process's: two lowerings must not turn it at once.
 _TURNED = threading.Lock()
@@ -71,15 +73,21 @@ def _triton_version() -> str:
 
 
 def _check_dtypes(ttir: str, capability: int) -> None:
-    found = _E4M3.search(ttir) if capability < 89 else None
-    if found is not None:
-        line = ttir[ttir.rfind("\n", 0, found.start()) + 1 : ttir.find("\n", found.end())]
-        name = re.search(r"\b(tt\.\w+|arith\.\w+)", line)
-        who = f"op {name[1]}" if name else "a kernel"
-        raise UnsupportedOpError(
-            f"{who} must not use f8e4m3fn on capability {capability}, which has no such type;"
-            " use a chip of capability 89, or f8e5m2"
-        )
+    """Refuse f8e4m3fn below capability 89: Triton's passes let it through, what follows them does not."""
+    if capability >= 89 or _E4M3.search(ttir) is None:
+        return
+    lines = ttir.split("\n")
+    place = next((line for line in lines if _E4M3.search(line) and _TENSOR_OP.search(line)), "")
+    named, at = _TENSOR_OP.search(place), place.rfind(" loc(")
+    aliases = {
+        name: rest[4:-1] for name, _, rest in (line.partition(" = ") for line in lines if line.startswith("#loc"))
+    }
+    number = LocationTable(aliases, "").resolve(place[at + 5 : -1]).line if at >= 0 else 0
+    who = f"line {number}: op {named[1]}" if named and number else "a kernel"
+    raise UnsupportedOpError(
+        f"{who} must not use f8e4m3fn on capability {capability}, which has no such type;"
+        " use a chip of capability 89, or f8e5m2"
+    )
 
 
 def _lowered(ttir: str, capability: int, num_warps: int, num_stages: int) -> GpuIR:

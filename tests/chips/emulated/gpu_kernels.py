@@ -1,4 +1,5 @@
 """Small kernels to lower, and a way from them to the IR that plans carry."""
+# ruff: noqa: PLR0917 - kernels take what they need
 
 from typing import Any
 
@@ -104,3 +105,57 @@ def take_rows(X, INDEX, OUT, LENGTHS, width, ROWS: tl.constexpr, BLOCK: tl.const
             total += tl.sum(tl.load(X + slots[:, None] * BLOCK + columns[None, :]), axis=0)
         start += ROWS
     tl.atomic_add(OUT + columns, total)
+
+
+@triton.jit
+def attention(Q, K, V, OUT, n, scale, stride, BM: tl.constexpr, BN: tl.constexpr, D: tl.constexpr):
+    rows, columns, depth = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, BN), tl.arange(0, D)
+    q = tl.load(Q + rows[:, None] * stride + depth[None, :], mask=(rows < n)[:, None], other=0.0)
+    top = tl.full([BM], -1e20, tl.float32)
+    total = tl.zeros([BM], tl.float32)
+    acc = tl.zeros([BM, D], tl.float32)
+    for start in range(0, n, BN):
+        keys = start + columns
+        k = tl.load(K + keys[None, :] * stride + depth[:, None], mask=(keys < n)[None, :], other=0.0)
+        s = tl.where((keys < n)[None, :], tl.dot(q, k) * scale, -1e20)
+        new = tl.maximum(top, tl.max(s, 1))
+        p = tl.exp2(s - new[:, None])
+        shrink = tl.exp2(top - new)
+        total = total * shrink + tl.sum(p, 1)
+        v = tl.load(V + keys[:, None] * stride + depth[None, :], mask=(keys < n)[:, None], other=0.0)
+        acc = tl.dot(p.to(v.dtype), v, acc * shrink[:, None])
+        top = new
+    out = acc / total[:, None]
+    tl.store(OUT + rows[:, None] * stride + depth[None, :], out.to(OUT.dtype.element_ty), mask=(rows < n)[:, None])
+
+
+def attention_ir(tile: tuple[int, int] = (128, 64), element: str = "bf16", warps: int = 8, stages: int = 3) -> KernelIR:
+    types = dict.fromkeys(("Q", "K", "V", "OUT"), f"*{element}") | {"n": "i32", "scale": "fp32", "stride": "i32"}
+    return kernel_ir(attention, types, {"BM": tile[0], "BN": tile[1], "D": 128}, warps, stages)
+
+
+@triton.jit
+def split_product(A, B, C, LOCKS, k, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
+    rows, columns, inner = tl.arange(0, BM), tl.arange(0, BN), tl.program_id(0) * BK + tl.arange(0, BK)
+    x = tl.load(A + rows[:, None] * k + inner[None, :])
+    y = tl.load(B + inner[:, None] * BN + columns[None, :])
+    tl.atomic_add(C + rows[:, None] * BN + columns[None, :], tl.dot(x, y, input_precision="tf32"))
+    tl.atomic_add(LOCKS, 1)
+
+
+@triton.jit
+def printing(X):
+    tl.device_print("here", tl.load(X))
+
+
+@triton.jit
+def sorted_rows(X, Y, BLOCK: tl.constexpr):
+    places = tl.arange(0, BLOCK)
+    tl.store(Y + places, tl.cumsum(tl.sort(tl.load(X + places)), 0))
+
+
+def scaled_ir(kind: str) -> KernelIR:
+    element = {"e2m1": "*u8", "e4m3": "*fp8e4nv", "e5m2": "*fp8e5"}[kind]
+    types = {"A": element, "SA": "*u8", "B": element, "SB": "*u8", "C": "*fp32", "k": "i32"}
+    constants = {"BM": 64, "BN": 64, "BK": 128, "KIND": kind, "PACK": 2 if kind == "e2m1" else 1}
+    return kernel_ir(scaled_matmul, types, constants)

@@ -106,7 +106,8 @@ class _Search:
                 self.found.add(op)
             return _Open(reads=own)
         reads, writes = _touched(op)
-        if _meets(reads, state.writes) or _meets(writes, state.reads | state.writes):
+        if op in self.found or _meets(reads, state.writes) or _meets(writes, state.reads | state.writes):
+            # A barrier that one pass needs stands there in all later ones.
             self.found.add(op)
             state = _Open()
         return state.join(_Open(reads, writes))
@@ -132,7 +133,21 @@ def _span(value: Value) -> _Span:
     offset = root.op.attrs.get("allocation.offset") if root.op is not None else None
     if not isinstance(offset, int) or not isinstance(root.type, MemDesc):
         return (0, 1 << 30)  # a carried buffer may be any
-    return offset, offset + memory_bytes(root.type)
+    part = _known_part(value)
+    if part is None:
+        return offset, offset + memory_bytes(root.type)
+    kind, index = part
+    return offset + index * memory_bytes(kind), offset + (index + 1) * memory_bytes(kind)
+
+
+def _known_part(value: Value) -> tuple[MemDesc, int] | None:
+    """Return the type and number of the buffer that a constant index picks from an allocation, if that is how it is."""
+    op = value.op
+    if op is None or op.name != "ttg.memdesc_index" or op.operands[0] is not memory_root(value):
+        return None
+    index = op.operands[1].op
+    number = index.attrs.get("value") if index is not None and index.name == "arith.constant" else None
+    return (value.type, number) if isinstance(number, int) and isinstance(value.type, MemDesc) else None
 
 
 def memory_bytes(kind: MemDesc) -> int:
