@@ -83,7 +83,7 @@ def _stays(slices: Sequence[Slice], launch: TimedLaunch, number: int, begin_ns: 
     body_ns = begin_ns + max(0, launch.time.time_ns - round(launch.time.cycles * ns_per_cycle))
     free: dict[tuple[int, str], list[int]] = {}
     open_lanes: dict[tuple[int, str], list[tuple[int, int]]] = {}
-    placed = sorted((_process(one), one.track, one.begin, one.end, one.block, one.name) for one in slices)
+    placed = sorted((_process(one), _track(one), one.begin, one.end, one.block, one.name) for one in slices)
     for process, track, begin, end, block, name in placed:
         first, last = body_ns + round(begin * ns_per_cycle), body_ns + round(end * ns_per_cycle)
         idle, working = free.setdefault((process, track), []), open_lanes.setdefault((process, track), [])
@@ -92,6 +92,11 @@ def _stays(slices: Sequence[Slice], launch: TimedLaunch, number: int, begin_ns: 
         lane = heapq.heappop(idle) if idle else len(working)
         heapq.heappush(working, (last, lane))
         yield Stay(Track(process, track, lane), name, first, last, {"block": block, "launch": number})
+
+
+def _track(stay: Slice) -> str:
+    """Return the resource; the engine's tracks say the unit first, which the process says here."""
+    return stay.track.removeprefix(f"unit {stay.unit} ")
 
 
 def _process(stay: Slice) -> int:
