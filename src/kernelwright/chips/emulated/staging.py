@@ -1,6 +1,9 @@
 """What a tile program's pipeline holds in shared memory, and what fits on a unit."""
 
+from dataclasses import replace
+
 from kernelwright.chips.emulated.machine import Machine
+from kernelwright.chips.emulated.occupancy import find_residency
 from kernelwright.chips.emulated.tile_program import Access, Kind, Segment, TileProgram
 
 
@@ -21,19 +24,8 @@ def has_loads_in_loops(program: TileProgram) -> bool:
 
 
 def blocks_that_fit(machine: Machine, program: TileProgram, shared_bytes: int) -> int:
-    """Return how many blocks one unit holds if each takes `shared_bytes`; the grid's size left out.
-
-    Registers are rounded up to the machine's granularity a warp, shared memory is taken as it is.
-    """
-    warp_registers = program.registers_per_thread * machine.warp_lanes
-    grain = max(1, machine.registers_granularity)
-    warp_registers = -(-warp_registers // grain) * grain
-    limits = [machine.max_blocks, machine.max_warps // program.warps]
-    if warp_registers:
-        limits.append(machine.registers // (warp_registers * program.warps))
-    if shared_bytes:
-        limits.append(machine.shared_bytes // shared_bytes)
-    return min(limits)
+    """Return how many blocks one unit holds if each takes `shared_bytes`; the grid's size left out."""
+    return find_residency(machine, replace(program, shared_bytes=shared_bytes)).blocks_per_unit
 
 
 def _loops(program: TileProgram) -> list[Segment]:

@@ -57,12 +57,13 @@ def trace_plan(plan: LaunchPlan, contents: Mapping[int, NDArray[np.generic]], ca
 
     Raises CompileError for a kernel that chips of `capability` do not take, or whose time floats decide.
     """
+    memory = clockwork.memory_of(plan.buffers, contents)
     launches = []
     for launch in plan.launches:
         options = []
         for option in launch.options:
             kernel = clockwork.compiled(plan.kernels[option.kernel], capability)
-            trace = clockwork.traced(kernel, option, plan.buffers, contents)
+            trace = clockwork.traced(kernel, option, memory)
             options.append(TracedLaunch(plan.kernels[option.kernel].name, option.grid, kernel.program, trace))
         launches.append(tuple(options))
     return TracedPlan(tuple(launches), plan.buffers)
