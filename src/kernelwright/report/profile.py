@@ -1,7 +1,7 @@
 """What a profile shows of launches on an emulated chip, as tables and a page. Every time in it is emulated."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernelwright.report.figures import NONE, format_number, format_percent
 from kernelwright.report.pages import Section, format_page
@@ -74,9 +74,13 @@ def breakdown_table(launch: LaunchView) -> Table:
 
 def counter_table(launch: LaunchView) -> Table:
     """Return the counters; `name from` tells the vendor's own names from those in the same grammar."""
-    rows = [(name, unit, _source(standing), format_number(value)) for name, value, unit, standing in launch.counters]
+    rows = [(name, unit, _source(standing), _count(value)) for name, value, unit, standing in launch.counters]
     headings = ("counter (emulated)", "unit", "name from", "value")
     return Table(f"{launch.kernel}: counters (emulated)", headings, tuple(rows), left=3)
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else format_number(value)
 
 
 def _source(standing: str) -> str:
@@ -99,7 +103,7 @@ def profile_page(title: str, lead: str, plot: str, workloads: Sequence[WorkloadV
     """Return the HTML page of a profile."""
     sections = [
         Section("Roofline, emulated", plot=plot),
-        Section("Launches", tables=(launch_table(workloads),)),
+        Section("Launches", tables=(replace(launch_table(workloads), title=""),)),
     ]
     for workload in workloads:
         total = NONE if workload.time_ns is None else f"{format_number(workload.time_ns / 1e3)} us (emulated)"

@@ -86,7 +86,7 @@ def _slope(frame: Frame, roof: Roof, top: float) -> str:
     begin = max(frame.x.low, frame.y.low / roof.per_s)
     end = min(frame.x.high, top / roof.per_s)
     first, last = frame.place(begin, begin * roof.per_s), frame.place(end, end * roof.per_s)
-    x, y = first[0] + (last[0] - first[0]) * 0.42, first[1] + (last[1] - first[1]) * 0.42
+    x, y = first[0] + (last[0] - first[0]) * 0.3, first[1] + (last[1] - first[1]) * 0.3
     angle = _degrees(first, last)
     label = f"{roof.name} {short(roof.per_s)}B/s"
     turned = text(0, -6, label, "soft", "middle")

@@ -5,8 +5,16 @@ from dataclasses import dataclass
 
 from kernelwright.chips.emulated.counters import TimedLaunch, hit_share
 from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.staging import blocks_that_fit, bytes_of_a_stage, copy_depth, has_loads_in_loops
+from kernelwright.chips.emulated.staging import (
+    access_bytes,
+    blocks_that_fit,
+    bytes_of_a_stage,
+    copy_depth,
+    has_loads_in_loops,
+    loop_accesses,
+)
 from kernelwright.chips.emulated.tile_program import DotShape, Kind, TileProgram
+from kernelwright.chips.emulated.totals import BUSY_ENOUGH
 
 # A finding below this share of the time is not worth a change.
 LEAST_SHARE = 0.03
@@ -16,11 +24,15 @@ _ORDINALS = {2: "a second", 3: "a third", 4: "a fourth", 5: "a fifth", 6: "a six
 
 @dataclass(frozen=True)
 class Finding:
-    """What holds a launch: `share` of its time (0 to 1) that it accounts for, `seen` with figures, `advice`."""
+    """What holds a launch: `share` of its time (0 to 1) that it accounts for, `seen` with figures, `advice`.
+
+    `is_busy` where the share is of a resource's peak, not of time spent waiting or lost.
+    """
 
     share: float
     seen: str
     advice: str
+    is_busy: bool = False
 
     def __str__(self) -> str:
         return f"{self.seen}; {self.advice}"
@@ -29,10 +41,15 @@ class Finding:
 def explain(machine: Machine, launch: TimedLaunch) -> tuple[Finding, ...]:
     """Return what holds the launch, the largest share first; equal shares in the order of the rules.
 
-    Shares overlap: while a unit waits for copies, memory may be at its peak.
+    Shares overlap: while a unit waits for copies, memory may be at its peak. A resource that is busy for less than
+    `BUSY_ENOUGH` of the time does not hold a launch by itself, so it ranks behind waits of half its share.
     """
     found = [finding for rule in _RULES for finding in rule(machine, launch) if finding.share >= LEAST_SHARE]
-    return tuple(sorted(found, key=lambda finding: -finding.share))
+    return tuple(sorted(found, key=lambda finding: -_rank(finding)))
+
+
+def _rank(finding: Finding) -> float:
+    return finding.share / 2 if finding.is_busy and finding.share < BUSY_ENOUGH else finding.share
 
 
 def format_explanation(findings: tuple[Finding, ...]) -> str:
@@ -80,8 +97,14 @@ def _dependency(machine: Machine, launch: TimedLaunch) -> list[Finding]:
     warps = held.blocks_per_unit * program.warps
     seen = f"{share:.0%} of block time waits on results, with {warps} warps on a unit (limited by {held.limiter})"
     if has_loads_in_loops(program) and not bytes_of_a_stage(program):
-        return [Finding(share, seen, "loads in the loop are not pipelined: num_stages 2 or more copies ahead")]
+        return [Finding(share, seen, _unpipelined(program))]
     return [Finding(share, seen, _occupancy_advice(machine, launch))]
+
+
+def _unpipelined(program: TileProgram) -> str:
+    if program.stages > 1:
+        return f"Triton pipelines no load of the loop at num_stages {program.stages}: only those that feed a dot can be"
+    return "loads in the loop are not pipelined at num_stages 1: 2 or more copy ahead"
 
 
 def _occupancy_advice(machine: Machine, launch: TimedLaunch) -> str:
@@ -140,11 +163,11 @@ def _matrix(machine: Machine, launch: TimedLaunch) -> list[Finding]:
 def _matrix_rate(machine: Machine, busy: float, dot: DotShape) -> Finding:
     rates = machine.dot_flops
     faster = sorted((rate, name) for name, rate in rates.items() if rate > rates.get(dot.dtype, 0.0))
-    advice = "only less work helps (skip masked tiles)"
+    advice = "only less work helps, such as skipping masked tiles"
     if faster:
         rate, name = faster[0]
         advice += f", or {name} at {rate / rates[dot.dtype]:.3g} times the rate of {dot.dtype}"
-    return Finding(busy, f"the matrix pipe is busy {busy:.0%} of the time", advice)
+    return Finding(busy, f"the matrix pipe is busy {busy:.0%} of the time", advice, is_busy=True)
 
 
 def atom_use(machine: Machine, dot: DotShape) -> float:
@@ -167,7 +190,7 @@ def _vector(_machine: Machine, launch: TimedLaunch) -> list[Finding]:
         name, share = _largest_class(launch.program, kind)
         if name:
             seen = f"{words} are busy {busy:.0%} of the time, {share:.0%} of their operations of class {name}"
-            found.append(Finding(busy, seen, _VECTOR_ADVICE.get(name, "fewer operations an element")))
+            found.append(Finding(busy, seen, _VECTOR_ADVICE.get(name, "fewer operations an element"), is_busy=True))
     return found
 
 
@@ -206,9 +229,11 @@ def _shared(_machine: Machine, launch: TimedLaunch) -> list[Finding]:
                 conflict = op.amounts.get("wavefront_bytes", 0.0) / op.amounts["bytes"]
                 worst, degree = (op.line, conflict) if conflict > degree else (worst, degree)
     seen = f"the shared-memory port is busy {busy:.0%} of the time"
+    advice = "larger tiles a warp read each operand less often"
     if degree > 1.0:
         seen += f", with {degree:.3g}-way bank conflicts at line {worst}"
-    return [Finding(busy, seen, "larger tiles a warp read each operand less often")]
+        advice = "another tile width or order of that operand may lie without conflicts"
+    return [Finding(busy, seen, advice, is_busy=True)]
 
 
 def _memory(machine: Machine, launch: TimedLaunch) -> list[Finding]:
@@ -216,16 +241,19 @@ def _memory(machine: Machine, launch: TimedLaunch) -> list[Finding]:
     moved = launch.time.bytes
     for level, words in (("memory", "memory"), ("llc", "the last-level cache"), ("l2", "L2"), ("link", "the die link")):
         busy = launch.time.busy.get(level, 0.0)
-        seen = f"{words} is busy {busy:.0%} of the time with {moved.get(level, 0.0) / 1e6:.4g} MB"
+        seen = f"{words} is busy {busy:.0%} of the time with {moved.get(level, 0.0) / 1e6:,.0f} MB"
         hits = hit_share(moved, "llc" if level == "memory" else "l2")
         if level in ("memory", "llc") and hits is not None:
             seen += f" ({hits:.0%} of the bytes hit in {'the last-level cache' if level == 'memory' else 'L2'} before)"
-        found.append(Finding(busy, seen, _memory_advice(launch, level)))
+        found.append(Finding(busy, seen, _memory_advice(launch, level), is_busy=True))
     return found
 
 
 def _memory_advice(launch: TimedLaunch, level: str) -> str:
-    narrow = [a for a in launch.program.accesses if a.vector_bytes < min(16, a.element_bytes * 8)]
+    accesses = loop_accesses(launch.program)
+    total = sum(access_bytes(access) for access in accesses)
+    # A narrow access counts where it moves a good part of the bytes.
+    narrow = [a for a in accesses if a.vector_bytes < min(16, a.element_bytes * 8) and 4 * access_bytes(a) >= total]
     if narrow:
         worst = min(narrow, key=lambda access: (access.vector_bytes, access.line))
         return f"line {worst.line} moves {worst.vector_bytes} bytes a thread at a time where 16 are possible if aligned"

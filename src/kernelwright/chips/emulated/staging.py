@@ -9,7 +9,7 @@ from kernelwright.chips.emulated.tile_program import Access, Kind, Segment, Tile
 
 def bytes_of_a_stage(program: TileProgram) -> int:
     """Return the shared memory, in bytes, that one more pipeline stage of every loop with copies takes; 0 without."""
-    return max((sum(_bytes(program.accesses[a]) for a in _copied(s)) for s in _loops(program)), default=0)
+    return max((sum(access_bytes(program.accesses[a]) for a in _copied(s)) for s in _loops(program)), default=0)
 
 
 def copy_depth(program: TileProgram) -> int:
@@ -36,7 +36,14 @@ def _copied(segment: Segment) -> list[int]:
     return [op.access for op in segment.ops if op.kind is Kind.COPY]
 
 
-def _bytes(access: Access) -> int:
+def loop_accesses(program: TileProgram) -> tuple[Access, ...]:
+    """Return the accesses that loops make, all accesses of a program without loops."""
+    numbers = sorted({op.access for segment in _loops(program) for op in segment.ops if op.access >= 0})
+    return tuple(program.accesses[number] for number in numbers) or program.accesses
+
+
+def access_bytes(access: Access) -> int:
+    """Return the bytes of one pass with no element masked out."""
     elements = 1
     for size in access.shape:
         elements *= size
