@@ -8,10 +8,12 @@ import typer
 from kernelwright.cli import (
     checking,
     chips,
+    codesigning,
     compiling,
     initialising,
     judging,
     listing,
+    profiling,
     proving,
     reading,
     running,
@@ -21,6 +23,7 @@ from kernelwright.cli import (
 _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
     "Look": (listing.problems, chips.chips, listing.engineers, checking.doctor),
     "Work": (initialising.init, judging.judge, running.run, checking.bench, compiling.compile),
+    "See why": (profiling.profile, codesigning.codesign),
     "Supervise": (
         supervising.status,
         supervising.watch,

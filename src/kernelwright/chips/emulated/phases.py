@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
 from numba import njit
 
 from kernelwright.chips.emulated.caches import Caches, link_newest, unlink
@@ -20,6 +19,8 @@ from kernelwright.chips.emulated.trace import Trace
 from kernelwright.core.errors import UnknownNameError
 
 Priority = Literal["keep", "normal", "stream"]
+# Classes of entries, as `access_costs.PRIORITIES` numbers them.
+_NORMAL, _KEEP = 1, 2
 PRIORITY_NAMES: tuple[Priority, ...] = ("keep", "normal", "stream")
 
 
@@ -112,10 +113,9 @@ def mark_ranges(marks: Mapping[str, Priority], regions: Sequence[Region]) -> tup
 @njit(cache=True, nogil=True)
 def release_kept(caches: Caches) -> None:
     """Make everything that is kept normal, as the newest of its class, in its own order."""
-    keep, normal = np.int64(2), np.int64(1)
     for c in range(caches.ends.shape[0]):
-        row = caches.ends[c, keep, 1]
+        row = caches.ends[c, _KEEP, 1]
         while row >= 0:
             unlink(caches, c, row)
-            link_newest(caches, c, row, normal)
-            row = caches.ends[c, keep, 1]
+            link_newest(caches, c, row, _NORMAL)
+            row = caches.ends[c, _KEEP, 1]

@@ -1,4 +1,4 @@
-"""Launches as a server makes them, reduced to what they do to memory: which buffers they read and write, in which order.
+"""Launches as a server makes them, reduced to what they do to memory: which buffers they touch, in which order.
 
 Each launch is a tile program with a trace, timed like any other kernel's; of a model's arithmetic there is one dot for
 each tile that is read.

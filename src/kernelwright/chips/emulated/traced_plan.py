@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from kernelwright.chips.emulated.counters import TimedLaunch
 from kernelwright.chips.emulated.events import CacheState, PriorityRange, time_launch
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.plan_time import fill_ns
+from kernelwright.chips.emulated.summary import TraceSummary, summarise_trace
 from kernelwright.chips.emulated.tile_program import TileProgram
 from kernelwright.chips.emulated.trace import Trace
 from kernelwright.chips.emulated.wave import wave_launch
@@ -30,6 +32,11 @@ class TracedLaunch:
     program: TileProgram
     trace: Trace
 
+    @cached_property
+    def summary(self) -> TraceSummary:
+        """Return what the wave tier needs of the trace, worked out once."""
+        return summarise_trace(self.program, self.trace)
+
 
 @dataclass(frozen=True)
 class TracedPlan:
@@ -41,7 +48,7 @@ class TracedPlan:
 
 @dataclass(frozen=True)
 class TimedPlan:
-    """One call of a plan on a machine: emulated ns of filling buffers, and each launch with the option that was best."""
+    """One call of a plan: emulated ns of filling buffers, and each launch with the option that was best."""
 
     fills_ns: int
     launches: tuple[TimedLaunch, ...]
@@ -86,7 +93,7 @@ def time_traced(
     for options in plan.launches:
         chosen = options[0] if len(options) == 1 else fastest_option(machine, options)
         if tier == "wave":
-            time = wave_launch(machine, chosen.program, chosen.trace)
+            time = wave_launch(machine, chosen.program, chosen.summary)
         else:
             time = time_launch(machine, chosen.program, chosen.trace, state, priorities, timeline)
         launches.append(TimedLaunch(chosen.kernel, chosen.grid, chosen.program, time))
@@ -99,7 +106,7 @@ def fastest_option(machine: Machine, options: Sequence[TracedLaunch]) -> TracedL
     refused: Exception | None = None
     for place, option in enumerate(options):
         try:
-            times.append((wave_launch(machine, option.program, option.trace).time_ns, place))
+            times.append((wave_launch(machine, option.program, option.summary).time_ns, place))
         except (OverLimitError, UnsupportedOpError) as error:
             refused = refused or error
     if not times:
