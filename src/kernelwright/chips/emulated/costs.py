@@ -10,14 +10,9 @@ from numpy.typing import NDArray
 from kernelwright.chips.emulated.access_costs import AccessCost, cost_access
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.occupancy import Residency, find_residency
-from kernelwright.chips.emulated.op_costs import PORT, OpCost, cost_op
-from kernelwright.chips.emulated.tile_program import Kind, Segment, TileOp, TileProgram
+from kernelwright.chips.emulated.op_rows import Row, program_rows
+from kernelwright.chips.emulated.tile_program import Kind, TileOp, TileProgram
 from kernelwright.chips.emulated.trace import AccessFacts
-from kernelwright.core.errors import UnsupportedOpError
-
-LOCAL, LOAD, COPY, STORE, ATOMIC, MOVE, COMMIT, WAIT, BARRIER = range(9)
-_GLOBAL = {Kind.LOAD: LOAD, Kind.COPY: COPY, Kind.STORE: STORE, Kind.ATOMIC: ATOMIC}
-_ORDER = {Kind.MOVE: MOVE, Kind.COMMIT: COMMIT, Kind.WAIT: WAIT, Kind.BARRIER: BARRIER}
 
 
 class OpTable(NamedTuple):
@@ -59,26 +54,16 @@ class AccessTable(NamedTuple):
 
 @dataclass(frozen=True)
 class Costs:
-    """What the engine needs of a kernel on a machine. `sources[o]` is the tile op behind row o, None for spills."""
+    """What the engine needs of a kernel on a machine.
+
+    `sources[o]` is the tile op behind row o (the longest of several), None for spills.
+    """
 
     residency: Residency
     ops: OpTable
     accesses: AccessTable
     sources: tuple[TileOp | None, ...]
     slots: int
-
-
-@dataclass
-class _Row:
-    code: int
-    cost: OpCost
-    op: TileOp | None
-    number: int = 0
-    ordinal: int = 0
-
-
-_FREE = OpCost(0, 0.0, 0.0, 0.0)
-_PORT = OpCost(PORT, 0.0, 0.0, 0.0)
 
 
 def cost_program(machine: Machine, program: TileProgram, facts: Sequence[AccessFacts]) -> Costs:
@@ -94,8 +79,7 @@ def cost_program(machine: Machine, program: TileProgram, facts: Sequence[AccessF
         cost_access(machine, access, fact, index in copies)
         for index, (access, fact) in enumerate(zip(program.accesses, facts, strict=True))
     ]
-    lines = [cost.lines for cost in costs]
-    rows = [_segment_rows(machine, residency, program, segment, lines) for segment in program.segments]
+    rows = program_rows(machine, residency, program, [cost.lines for cost in costs])
     flat = [row for segment in rows for row in segment]
     first = np.cumsum([0, *(len(segment) for segment in rows)], dtype=np.int64)
     return Costs(
@@ -107,56 +91,9 @@ def cost_program(machine: Machine, program: TileProgram, facts: Sequence[AccessF
     )
 
 
-def _segment_rows(
-    machine: Machine, residency: Residency, program: TileProgram, segment: Segment, lines: Sequence[float]
-) -> list[_Row]:
-    rows: list[_Row] = []
-    computes = any(op.kind in (Kind.LANES, Kind.DOT, Kind.SPECIAL) for op in segment.ops)
-    if residency.spilled and computes:
-        rows.append(_Row(LOCAL, _spill(machine, residency, program.warps), None))
-    ordinal, after_wait = 0, False
-    for op in segment.ops:
-        if op.kind is Kind.BARRIER and (after_wait or program.warps == 1):
-            continue  # waiting for copies joins the warps already
-        after_wait = op.kind is Kind.WAIT
-        rows.append(
-            _global(machine, residency, op, lines, ordinal)
-            if op.kind in _GLOBAL
-            else _row(machine, residency, program, segment, op)
-        )
-        ordinal += op.access >= 0
-    return rows
-
-
-def _global(machine: Machine, residency: Residency, op: TileOp, lines: Sequence[float], ordinal: int) -> _Row:
-    if op.access < 0:
-        raise UnsupportedOpError(f"{op.name} at line {op.line}: an access must be named.", {"line": op.line})
-    if op.kind is not Kind.ATOMIC:
-        return _Row(_GLOBAL[op.kind], _PORT, op, 0, ordinal)
-    of_set = max(1.0, lines[op.access] / residency.sets)
-    return _Row(ATOMIC, OpCost(PORT, of_set * machine.atomic_cycles, 0.0, 0.0), op, round(of_set), ordinal)
-
-
-def _row(machine: Machine, residency: Residency, program: TileProgram, segment: Segment, op: TileOp) -> _Row:
-    if op.kind in _ORDER:
-        slot_by_slot = op.kind is Kind.MOVE and len(op.reads) == len(op.writes)
-        return _Row(_ORDER[op.kind], _FREE, op, int(slot_by_slot) if op.kind is Kind.MOVE else op.count)
-    cost = cost_op(machine, residency, program.warps, segment, op)
-    if cost.service <= 0.0:
-        return _Row(MOVE, _FREE, op)
-    return _Row(LOCAL, cost, op)
-
-
-def _spill(machine: Machine, residency: Residency, warps: int) -> OpCost:
-    """Return what registers that a thread lacks cost each time that a segment runs: written and read back once."""
-    moved = 2 * 4 * residency.spilled * warps * machine.warp_lanes * machine.spill_cost
-    cycles = moved / machine.copy_bytes_per_cycle / residency.sets
-    return OpCost(PORT, cycles, cycles, cycles + machine.shared_latency)
-
-
-def _op_table(rows: list[_Row], first: NDArray[np.int64]) -> OpTable:
-    reads = [row.op.reads if row.op else () for row in rows]
-    writes = [row.op.writes if row.op else () for row in rows]
+def _op_table(rows: list[Row], first: NDArray[np.int64]) -> OpTable:
+    reads = [row.reads for row in rows]
+    writes = [row.writes for row in rows]
     return OpTable(
         first=first.astype(np.int32),
         code=_int32([row.code for row in rows]),

@@ -13,17 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernelwright.chips.emulated.caches import Caches
-from kernelwright.chips.emulated.costs import (
-    ATOMIC,
-    COMMIT,
-    COPY,
-    LOAD,
-    LOCAL,
-    MOVE,
-    WAIT,
-    AccessTable,
-    OpTable,
-)
+from kernelwright.chips.emulated.costs import AccessTable, OpTable
 from kernelwright.chips.emulated.event_state import (
     BLOCK,
     BLOCK_TIME,
@@ -70,6 +60,7 @@ from kernelwright.chips.emulated.memory_path import (
     write_tile,
 )
 from kernelwright.chips.emulated.op_costs import BULK, PORT, SHARED
+from kernelwright.chips.emulated.op_rows import ATOMIC, COMMIT, COPY, LOAD, LOCAL, MOVE, WAIT
 
 # How long an instruction on memory may stand in a set's queue before the set's next ones wait behind it.
 QUEUE_CYCLES = 128.0
@@ -244,6 +235,7 @@ def advance(sim: Simulation, agent: int) -> None:
             commit(sim, agent)
         else:
             state[PC] = pc + 1
+            log.totals[EVENTS] += 1
             if not join(sim, agent, ops.number[pc] if code == WAIT else -1):
                 return
         pc += 1
@@ -305,9 +297,9 @@ def access(sim: Simulation, unit: int, agent: int) -> None:  # noqa: PLR0915 - o
     code = ops.code[pc]
     share = min(1.0, sim.work.active[at] / table.elements[a])
     if share <= 0.0 or (bulk and part > 0):
-        agents.issued[agent] = now + 1.0
+        agents.issued[agent] = now
         for index in range(ops.write_first[pc], ops.write_first[pc + 1]):
-            agents.ready[agent, ops.writes[index]] = agents.chain[agent, ops.writes[index]] = now + 1.0
+            agents.ready[agent, ops.writes[index]] = agents.chain[agent, ops.writes[index]] = now
         return
     resource = BULK if bulk else PORT
     column = resource_index(resource, 0, sim.layout.groups)
@@ -319,7 +311,7 @@ def access(sim: Simulation, unit: int, agent: int) -> None:  # noqa: PLR0915 - o
             start = max(start, sim.bulk_ring[unit, sim.bulk_count[unit] % sim.layout.bulk_depth])
     end = start + max(table.port_cycles[a] * share, 1.0)
     sim.free[unit, column] = end
-    issued = now + 1.0 if bulk else max(now, start - QUEUE_CYCLES) + table.issue[a]
+    issued = now if bulk else max(now, start - QUEUE_CYCLES) + table.issue[a]
     if not bulk:
         log.waits[FIRST_RESOURCE + resource] += start - now
     agents.issued[agent] = issued
@@ -445,8 +437,8 @@ def run_simulation(sim: Simulation) -> None:
     for leaf in range(leaves):
         replay(tree, key, leaves, leaf)
     events = 0
-    while key[tree[1]] < NEVER:
-        unit = tree[1]
+    unit = tree[1]
+    while key[unit] < NEVER:
         agent = chosen[unit]
         if agent >= 0:
             events += 1
@@ -471,8 +463,11 @@ def run_simulation(sim: Simulation) -> None:
             elif code != GO_ON:
                 break
         chosen[unit] = agent
-        key[unit] = best
-        replay(tree, key, leaves, unit)
-    log.totals[EVENTS] = events
+        # A unit goes on while it is no later than it was: nobody else can be earlier.
+        if best > key[unit]:
+            key[unit] = best
+            replay(tree, key, leaves, unit)
+            unit = tree[1]
+    log.totals[EVENTS] += events
     for index in range(sim.servers.memory.shape[0]):
         log.totals[END_TIME] = max(log.totals[END_TIME], sim.servers.memory[index])

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.costs import LOCAL, Costs
+from kernelwright.chips.emulated.costs import Costs
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.op_costs import RESOURCES, SHARED, padded_flops
+from kernelwright.chips.emulated.op_rows import LOCAL
 from kernelwright.chips.emulated.result import LaunchTime, Occupancy, Slice
 from kernelwright.chips.emulated.tile_program import Kind, TileOp, TileProgram
 from kernelwright.chips.emulated.trace import Trace

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernelwright.chips.emulated.caches import empty_caches
-from kernelwright.chips.emulated.costs import ATOMIC, STORE, Costs, cost_program
+from kernelwright.chips.emulated.costs import Costs, cost_program
 from kernelwright.chips.emulated.event_loop import run_blocks
 from kernelwright.chips.emulated.event_state import Layout, Work
 from kernelwright.chips.emulated.events import empty_log, make_marks, make_rates
 from kernelwright.chips.emulated.jit import compiled
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.memory_path import Rates, Servers
+from kernelwright.chips.emulated.op_rows import ATOMIC, STORE
 from kernelwright.chips.emulated.result import LaunchTime
 from kernelwright.chips.emulated.summary import TraceSummary
 from kernelwright.chips.emulated.tile_program import TileProgram
