@@ -11,10 +11,8 @@ from math import prod
 
 from kernelwright.chips.emulated.layouts import WARP_LANES, Base, bases, coordinates
 from kernelwright.chips.emulated.ttgir_types import (
-    DotOperand,
     Linear,
     MemDesc,
-    Mma,
     OtherShared,
     Padded,
     Shared,
@@ -53,17 +51,14 @@ def shared_offset(layout: Shared, shape: tuple[int, ...], place: Base) -> int:
     return _row_major(shape, place, order)
 
 
-def register_access(kind: TensorType, memory: MemDesc, warps: int) -> SharedUse:
+def register_access(kind: TensorType, memory: MemDesc, warps: int, is_load: bool = True) -> SharedUse:
     """Return the use of a load from or a store to shared memory by registers in the tensor's layout."""
-    if isinstance(kind.layout, DotOperand) and isinstance(kind.layout.parent, Mma):
-        matrices = _matrix_degree(kind.layout, kind.shape, memory)
-        if matrices is not None:
-            total = _held_bytes(kind, warps)
-            return SharedUse(total, total * matrices)
-    linear = bases(kind.layout, kind.shape)
-    moved, wavefronts = _warp_use(
-        linear, kind.shape, memory.layout, memory.memory_shape, element_bits(kind.element) // 8 or 1
-    )
+    linear, size = bases(kind.layout, kind.shape), max(1, element_bits(kind.element) // 8)
+    degree = _matrix_degree(linear, memory, size) if is_load else None
+    if degree is not None:
+        total = _held_bytes(kind, warps)
+        return SharedUse(total, total * degree)
+    moved, wavefronts = _warp_use(linear, kind.shape, memory.layout, memory.memory_shape, size)
     return SharedUse(float(moved * warps), float(wavefronts * _WAVEFRONT_BYTES * warps))
 
 
@@ -87,23 +82,32 @@ def _row_major(shape: tuple[int, ...], place: Base, order: tuple[int, ...]) -> i
     return offset
 
 
-def _matrix_degree(layout: DotOperand, shape: tuple[int, ...], memory: MemDesc) -> float | None:
-    """Return wavefronts for each 8 rows of 16 bytes that one matrix load takes, None where there is no such load."""
-    size = element_bits(memory.element) // 8
-    rank = len(shape)
-    k_dim = rank - 1 if layout.index == 0 else rank - 2
-    shared = memory.layout
-    lead = rank - len(getattr(shared, "order", ()) or (0,) * rank)
-    inner = shared.order[0] + lead if not isinstance(shared, OtherShared) and shared.order else rank - 1
-    along_k = inner == k_dim
-    if (not along_k and size != 2) or size * layout.k_width != 4 or size not in (1, 2, 4):
+def _matrix_degree(linear: Linear, memory: MemDesc, size: int) -> float | None:
+    """Return wavefronts for each 8 rows of 16 bytes that a matrix load (ldmatrix) takes, None where there can be none.
+
+    Its lanes hold 4 bytes of a row each, four lanes to a row; transposed, for 16-bit elements, a row is eight lanes.
+    """
+    if len(linear.lane) != 5 or size not in (1, 2, 4):
         return None
-    outer = next(dim for dim in reversed(range(rank)) if dim not in (inner, *range(rank - 2)))
-    rows = [
-        shared_offset(shared, memory.memory_shape, tuple(row if d == outer else 0 for d in range(rank))) * size
-        for row in range(8)
-    ]
-    return float(_wavefronts([range(row, row + _WIDEST_BYTES, _BANK_BYTES) for row in rows]))
+    register, lane = ([_offset(base, memory) for base in part] for part in (linear.register, linear.lane))
+    within = [1 << bit for bit in range((4 // size).bit_length() - 1)]
+    if set(within) <= set(register) and lane[:2] == [4 // size, 8 // size]:
+        rows = lane[2:]
+    elif size == 2 and register and lane[2:] == [1, 2, 4]:
+        rows = [register[0], *lane[:2]]
+    else:
+        return None
+    starts = [0]
+    for row in rows:
+        # Swizzled offsets combine bit by bit, padded ones have no carries within eight rows.
+        starts += [start ^ row for start in starts]
+    if any(start * size % _WIDEST_BYTES for start in starts):
+        return None
+    return float(_wavefronts([range(at * size, at * size + _WIDEST_BYTES, _BANK_BYTES) for at in starts]))
+
+
+def _offset(base: Base, memory: MemDesc) -> int:
+    return shared_offset(memory.layout, memory.memory_shape, base)
 
 
 def _wavefronts(lanes: list[range]) -> int:

@@ -163,7 +163,7 @@ def _local_store(op: Op, context: Context) -> Iterator[Step]:
     target = op.results[0] if op.name == "ttg.local_alloc" else op.operands[1]
     kind = op.operands[0].type
     assert isinstance(kind, TensorType) and isinstance(target.type, MemDesc)
-    use = register_access(kind, target.type, context.warps)
+    use = register_access(kind, target.type, context.warps, is_load=False)
     yield _shared(Kind.SHARED_WRITE, "local_store", op, use, (op.operands[0],), (memory_root(target),))
 
 
