@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Kernels whose slices tests run, and a way to run them."""
 
 from collections.abc import Mapping, Sequence

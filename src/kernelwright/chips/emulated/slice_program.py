@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from kernelwright.chips.emulated.segments import Cut, cut_segments
 from kernelwright.chips.emulated.slicing.assembly import assemble
 from kernelwright.chips.emulated.slicing.builder import build
+from kernelwright.chips.emulated.slicing.deferral import defer_rows
 from kernelwright.chips.emulated.slicing.elementwise import element_bytes
 from kernelwright.chips.emulated.slicing.knowledge import learn
 from kernelwright.chips.emulated.ttgir import GpuModule
@@ -61,7 +62,7 @@ def slice_module(module: GpuModule, cut: Cut | None = None) -> SliceProgram:
     """
     cut = cut or cut_segments(module)
     built = build(module, cut, learn(module))
-    instructions, ops = assemble(built.code)
+    instructions, ops = assemble(defer_rows(built.emitter, built.code))
     places = {op.number: op.location for stretch in cut.stretches for op in stretch.ops}
     arena = np.zeros(max(built.emitter.arena, 1), np.int64)
     for at, value in built.emitter.arena_values.items():

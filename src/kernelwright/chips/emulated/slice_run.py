@@ -16,7 +16,8 @@ from kernelwright.compiler.faults import LaunchSite, Touch
 from kernelwright.core.errors import HarnessError, UnsupportedOpError
 from kernelwright.core.plan import Buffer, LaunchOption, PointerArg
 
-_FIRST_ROOM = 1 << 14
+# Pages that are never written cost nothing.
+_FIRST_ROOM = 1 << 20
 # The largest power of two that `AccessFacts.align_bytes` tells.
 _LARGEST_ALIGN = 128
 
@@ -40,7 +41,7 @@ def trace_in(program: SliceProgram, option: LaunchOption, memory: VirtualMemory)
     grid = np.array(option.grid, np.int64)
     for register, size in zip(program.grid, option.grid, strict=True):
         registers[register] = size
-    out = _output(int(grid.prod()), len(program.accesses), _FIRST_ROOM, _FIRST_ROOM)
+    out = _output(int(grid.prod()), len(program.accesses), _FIRST_ROOM, 2 * _FIRST_ROOM)
     code = interpreter.Code(program.instructions, program.tables, program.ids)
     while True:
         status = interpreter.run(code, memory.contents, out, registers, floats, arena, grid)

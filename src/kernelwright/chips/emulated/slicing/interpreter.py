@@ -1,7 +1,7 @@
 """The machine that runs slice programs, in Numba: one launch, programs one after the other."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from kernelwright.chips.emulated.slicing import lanes
 from kernelwright.chips.emulated.slicing.arithmetic import compute
 from kernelwright.chips.emulated.slicing.contents import DONE, Contents, forget, read
 from kernelwright.chips.emulated.slicing.opcodes import LAST_FLOAT, LAST_INTEGER, RANK, Opcode
+
+Array = NDArray[Any]
 
 # Why the machine stopped.
 FINISHED, NO_ROOM, FAULT, ENDLESS = 0, 1, 2, 3
@@ -120,9 +122,13 @@ def run(  # noqa: PLR0915
             for at in range(dst):
                 v[into + at] = v[source + at]
         elif op == Opcode.COUNT:
-            r[dst] = lanes.count(t, r, v, a, False)
+            r[dst] = lanes.count(t, r, v, a, False, lanes.EVERY_ROW)
         elif op == Opcode.ANY:
-            r[dst] = lanes.count(t, r, v, a, True)
+            r[dst] = lanes.count(t, r, v, a, True, lanes.EVERY_ROW)
+        elif op == Opcode.QUERY:
+            r[dst] = lanes.query(t, r, v, a, memory)
+            if memory.fault[0] != DONE:
+                status = FAULT
         elif op in (Opcode.RETURN, Opcode.BEGIN):
             if op == Opcode.BEGIN:
                 begin = pc
@@ -157,7 +163,7 @@ def run(  # noqa: PLR0915
 
 
 @inlined
-def _note(t, r, out: Output, at: int, address: int, active: int) -> None:  # type: ignore[no-untyped-def]
+def _note(t: Array, r: Array, out: Output, at: int, address: int, active: int) -> None:
     """Note an access's strides and the bits of its address. Table: number, guard, strides (-1: none), grains."""
     number = t[at]
     if active > 0:
@@ -177,16 +183,16 @@ def _note(t, r, out: Output, at: int, address: int, active: int) -> None:  # typ
 
 
 @compiled
-def _on_lanes(op, t, r, v, a, b, memory: Contents) -> None:  # type: ignore[no-untyped-def]
+def _on_lanes(op: int, t: Array, r: Array, v: Array, a: int, b: int, memory: Contents) -> None:
     """Do an instruction on lanes."""
     if op == Opcode.LANES:
-        lanes.fill(t, r, v, a)
+        lanes.fill(t, r, v, a, lanes.EVERY_ROW)
     elif op == Opcode.ELEMENTWISE:
-        lanes.elementwise(t, v, a)
+        lanes.elementwise(t, v, a, lanes.EVERY_ROW)
     elif op == Opcode.MASK_LANES:
-        lanes.mask_lanes(t, r, v, a)
+        lanes.mask_lanes(t, r, v, a, lanes.EVERY_ROW)
     elif op == Opcode.LOAD_LANES:
-        lanes.load(t, r, v, a, memory)
+        lanes.load(t, r, v, a, lanes.EVERY_ROW, memory)
     elif op == Opcode.REDUCE:
         lanes.reduce(t, v, a)
     elif op == Opcode.SCAN:
@@ -200,7 +206,7 @@ def _on_lanes(op, t, r, v, a, b, memory: Contents) -> None:  # type: ignore[no-u
 
 
 @inlined
-def _float(op, dst, a, b, c, r, f) -> None:  # type: ignore[no-untyped-def]
+def _float(op: int, dst: int, a: int, b: int, c: int, r: Array, f: Array) -> None:
     """Do an instruction on scalar floats."""
     x, y = f[a], f[b]
     if op == Opcode.FADD:

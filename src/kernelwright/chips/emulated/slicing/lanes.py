@@ -1,15 +1,24 @@
 """Tensors worked out lane by lane, in Numba; tables are those of `tables`.
 
-The arguments t, r, v are the tables, the registers and the arena of lanes; `at` is a place in the tables.
+The arguments t, r, v are the tables, the registers and the arena of lanes; `at` is a place in the tables. Masks
+from memory spend their time here.
 """
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernelwright.chips.emulated.jit import compiled, inlined
 from kernelwright.chips.emulated.slicing.arithmetic import compute
 from kernelwright.chips.emulated.slicing.contents import Contents, read, write
+from kernelwright.chips.emulated.slicing.opcodes import Opcode
+
+Array = NDArray[Any]
+Rows = tuple[int, int, int]
+
+# `rows` are (dimension, first, end): work is done on those lanes alone, on all of them for this.
+EVERY_ROW = (-1, 0, 0)
 
 # Sizes of the fixed tables; RANK is 4.
 _LANES = 5
@@ -19,19 +28,31 @@ EXCHANGE, SWAP, FETCH = 100, 101, 102
 
 
 @inlined
-def _lane(t, at, i, j, k, m):  # type: ignore[no-untyped-def]
+def _lane(t: Array, at: int, i: int, j: int, k: int, m: int) -> Any:
     """Return the place in the arena of a lane."""
     return t[at] + i * t[at + 1] + j * t[at + 2] + k * t[at + 3] + m * t[at + 4]
 
 
 @inlined
-def _target(t, at, i, j, k, m):  # type: ignore[no-untyped-def]
+def _target(t: Array, at: int, i: int, j: int, k: int, m: int) -> Any:
     """Return the place in the arena of a result's lane."""
     return t[at] + i * t[at + 5] + j * t[at + 6] + k * t[at + 7] + m * t[at + 8]
 
 
 @inlined
-def _affine(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+def _low(t: Array, at: int, d: int, rows: Rows) -> Any:
+    """Return the first lane along dimension d of those to be worked out."""
+    return rows[1] if rows[0] == d and t[at + 1 + d] > 1 else 0
+
+
+@inlined
+def _high(t: Array, at: int, d: int, rows: Rows) -> Any:
+    """Return the lane behind the last along dimension d of those to be worked out."""
+    return min(rows[2], t[at + 1 + d]) if rows[0] == d and t[at + 1 + d] > 1 else t[at + 1 + d]
+
+
+@inlined
+def _affine(t: Array, r: Array, v: Array, at: int, i: int, j: int, k: int, m: int) -> Any:  # noqa: PLR0913, PLR0917
     """Return one lane of an affine form."""
     value = r[t[at]] + i * r[t[at + 1]] + j * r[t[at + 2]] + k * r[t[at + 3]] + m * r[t[at + 4]]
     at += 6
@@ -42,13 +63,13 @@ def _affine(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: P
 
 
 @inlined
-def _behind_affine(t, at):  # type: ignore[no-untyped-def]
+def _behind_affine(t: Array, at: int) -> Any:
     """Return the place behind the table of an affine form."""
     return at + 6 + t[at + 5] * (1 + _LANES)
 
 
 @inlined
-def _flagged(t, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
+def _flagged(t: Array, v: Array, at: int, i: int, j: int, k: int, m: int) -> Any:
     """Return whether all flags of a mask leave a lane; `at` is the place of their number."""
     flag = at + 1
     for _ in range(t[at]):
@@ -59,7 +80,7 @@ def _flagged(t, v, at, i, j, k, m):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _holds(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
+def _holds(t: Array, r: Array, v: Array, at: int, i: int, j: int, k: int, m: int) -> Any:  # noqa: PLR0913, PLR0917
     """Return whether a mask leaves a lane."""
     if r[t[at]] == 0:
         return False
@@ -76,7 +97,7 @@ def _holds(t, r, v, at, i, j, k, m):  # type: ignore[no-untyped-def]  # noqa: PL
 
 
 @inlined
-def _is_far(t, r, at):  # type: ignore[no-untyped-def]
+def _is_far(t: Array, r: Array, at: int) -> Any:
     """Return whether a half of a mask leaves nothing of the box of its spans: not even its best corner."""
     half = at + 10
     for _ in range(t[at + 9]):
@@ -90,9 +111,21 @@ def _is_far(t, r, at):  # type: ignore[no-untyped-def]
     return False
 
 
+@inlined
+def _span_low(t: Array, r: Array, at: int, d: int, rows: Rows) -> Any:
+    low = r[t[at + 1 + 2 * d]]
+    return max(low, rows[1]) if rows[0] == d else low
+
+
+@inlined
+def _span_high(t: Array, r: Array, at: int, d: int, rows: Rows) -> Any:
+    high = r[t[at + 2 + 2 * d]]
+    return min(high, rows[2]) if rows[0] == d else high
+
+
 @compiled
-def count(t, r, v, at, is_any):  # type: ignore[no-untyped-def]
-    """Return how many lanes a mask leaves; 1 as soon as there is one for `is_any`.
+def count(t: Array, r: Array, v: Array, at: int, is_any: bool, rows: Rows) -> Any:
+    """Return how many lanes a mask leaves within `rows`; 1 as soon as there is one for `is_any`.
 
     Rows along the last dimension are cut by every half at once; lanes are looked at one by one for flags alone.
     """
@@ -101,10 +134,10 @@ def count(t, r, v, at, is_any):  # type: ignore[no-untyped-def]
     halves = t[at + 9]
     flags = at + 10 + halves * _HALF
     total = 0
-    for i in range(r[t[at + 1]], r[t[at + 2]]):
-        for j in range(r[t[at + 3]], r[t[at + 4]]):
-            for k in range(r[t[at + 5]], r[t[at + 6]]):
-                low, high = r[t[at + 7]], r[t[at + 8]]
+    for i in range(_span_low(t, r, at, 0, rows), _span_high(t, r, at, 0, rows)):
+        for j in range(_span_low(t, r, at, 1, rows), _span_high(t, r, at, 1, rows)):
+            for k in range(_span_low(t, r, at, 2, rows), _span_high(t, r, at, 2, rows)):
+                low, high = _span_low(t, r, at, 3, rows), _span_high(t, r, at, 3, rows)
                 half = at + 10
                 for _ in range(halves):
                     rest = r[t[half]] + i * r[t[half + 1]] + j * r[t[half + 2]] + k * r[t[half + 3]]
@@ -135,49 +168,49 @@ def count(t, r, v, at, is_any):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def fill(t, r, v, at):  # type: ignore[no-untyped-def]
+def fill(t: Array, r: Array, v: Array, at: int, rows: Rows) -> None:
     """Work out an affine form. Table: place, affine."""
-    for i in range(t[at + 1]):
-        for j in range(t[at + 2]):
-            for k in range(t[at + 3]):
-                for m in range(t[at + 4]):
+    for i in range(_low(t, at, 0, rows), _high(t, at, 0, rows)):
+        for j in range(_low(t, at, 1, rows), _high(t, at, 1, rows)):
+            for k in range(_low(t, at, 2, rows), _high(t, at, 2, rows)):
+                for m in range(_low(t, at, 3, rows), _high(t, at, 3, rows)):
                     v[_target(t, at, i, j, k, m)] = _affine(t, r, v, at + _PLACE, i, j, k, m)
 
 
 @compiled
-def elementwise(t, v, at):  # type: ignore[no-untyped-def]
+def elementwise(t: Array, v: Array, at: int, rows: Rows) -> None:
     """Work out an operation on three operands. Table: place, opcode, wrap, lanes x 3."""
     code, wrap = t[at + _PLACE], t[at + _PLACE + 1]
     x, y, z = at + _PLACE + 2, at + _PLACE + 2 + _LANES, at + _PLACE + 2 + 2 * _LANES
-    for i in range(t[at + 1]):
-        for j in range(t[at + 2]):
-            for k in range(t[at + 3]):
-                for m in range(t[at + 4]):
+    for i in range(_low(t, at, 0, rows), _high(t, at, 0, rows)):
+        for j in range(_low(t, at, 1, rows), _high(t, at, 1, rows)):
+            for k in range(_low(t, at, 2, rows), _high(t, at, 2, rows)):
+                for m in range(_low(t, at, 3, rows), _high(t, at, 3, rows)):
                     a, b, c = v[_lane(t, x, i, j, k, m)], v[_lane(t, y, i, j, k, m)], v[_lane(t, z, i, j, k, m)]
                     v[_target(t, at, i, j, k, m)] = compute(code, a, b, c, wrap)
 
 
 @compiled
-def mask_lanes(t, r, v, at):  # type: ignore[no-untyped-def]
+def mask_lanes(t: Array, r: Array, v: Array, at: int, rows: Rows) -> None:
     """Write 1 where a mask leaves a lane, else 0. Table: place, mask."""
-    for i in range(t[at + 1]):
-        for j in range(t[at + 2]):
-            for k in range(t[at + 3]):
-                for m in range(t[at + 4]):
+    for i in range(_low(t, at, 0, rows), _high(t, at, 0, rows)):
+        for j in range(_low(t, at, 1, rows), _high(t, at, 1, rows)):
+            for k in range(_low(t, at, 2, rows), _high(t, at, 2, rows)):
+                for m in range(_low(t, at, 3, rows), _high(t, at, 3, rows)):
                     v[_target(t, at, i, j, k, m)] = 1 if _holds(t, r, v, at + _PLACE, i, j, k, m) else 0
 
 
 @compiled
-def load(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
+def load(t: Array, r: Array, v: Array, at: int, rows: Rows, memory: Contents) -> None:
     """Read the lanes that a mask leaves. Table: place, kind, lanes of the others, affine address, mask."""
     kind = t[at + _PLACE]
     others = at + _PLACE + 1
     address = others + _LANES
     mask = _behind_affine(t, address)
-    for i in range(t[at + 1]):
-        for j in range(t[at + 2]):
-            for k in range(t[at + 3]):
-                for m in range(t[at + 4]):
+    for i in range(_low(t, at, 0, rows), _high(t, at, 0, rows)):
+        for j in range(_low(t, at, 1, rows), _high(t, at, 1, rows)):
+            for k in range(_low(t, at, 2, rows), _high(t, at, 2, rows)):
+                for m in range(_low(t, at, 3, rows), _high(t, at, 3, rows)):
                     if _holds(t, r, v, mask, i, j, k, m):
                         value = read(memory, _affine(t, r, v, address, i, j, k, m), kind)
                     else:
@@ -186,7 +219,7 @@ def load(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def store(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
+def store(t: Array, r: Array, v: Array, at: int, memory: Contents) -> None:
     """Write the lanes that a mask leaves. Table: extents, kind, lanes, affine address, mask."""
     kind = t[at + 4]
     values = at + 5
@@ -201,7 +234,7 @@ def store(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def atomic(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
+def atomic(t: Array, r: Array, v: Array, at: int, memory: Contents) -> None:
     """Do an atomic on each lane in order. Table: place, kind, code, lanes, lanes, affine address, mask."""
     kind, code = t[at + _PLACE], t[at + _PLACE + 1]
     first = at + _PLACE + 2
@@ -229,7 +262,7 @@ def atomic(t, r, v, at, memory: Contents):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def reduce(t, v, at):  # type: ignore[no-untyped-def]
+def reduce(t: Array, v: Array, at: int) -> None:
     """Combine lanes along an axis. Table: place with the source's extents, opcode, wrap, axis, lanes."""
     code, wrap, axis = t[at + _PLACE], t[at + _PLACE + 1], t[at + _PLACE + 2]
     source = at + _PLACE + 3
@@ -244,7 +277,7 @@ def reduce(t, v, at):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def scan(t, v, at):  # type: ignore[no-untyped-def]
+def scan(t: Array, v: Array, at: int) -> None:
     """Combine every lane with those before it along an axis. Table: place, opcode, wrap, axis, reverse, lanes."""
     code, wrap, axis = t[at + _PLACE], t[at + _PLACE + 1], t[at + _PLACE + 2]
     is_reverse = t[at + _PLACE + 3] != 0
@@ -264,3 +297,32 @@ def scan(t, v, at):  # type: ignore[no-untyped-def]
                         before = v[place + back if is_reverse else place - back]
                         value = compute(code, before, value, 0, wrap)
                     v[place] = value
+
+
+@compiled
+def query(t: Array, r: Array, v: Array, at: int, memory: Contents) -> Any:
+    """Count a mask's lanes row by row, working out what its flags need for one row at a time.
+
+    Table: whether any lane is enough, dimension of rows, number of instructions, (opcode, table) of each, mask.
+    """
+    is_any, d, parts = t[at] != 0, t[at + 1], t[at + 2]
+    mask = at + 3 + 2 * parts
+    if r[t[mask]] == 0 or _is_far(t, r, mask):
+        return 0
+    total = 0
+    for row in range(r[t[mask + 1 + 2 * d]], r[t[mask + 2 + 2 * d]]):
+        rows = (d, row, row + 1)
+        for part in range(parts):
+            code, table = t[at + 3 + 2 * part], t[at + 4 + 2 * part]
+            if code == Opcode.LANES:
+                fill(t, r, v, table, rows)
+            elif code == Opcode.ELEMENTWISE:
+                elementwise(t, v, table, rows)
+            elif code == Opcode.MASK_LANES:
+                mask_lanes(t, r, v, table, rows)
+            else:
+                load(t, r, v, table, rows, memory)
+        total += count(t, r, v, mask, is_any, rows)
+        if is_any and total > 0:
+            return 1
+    return total

@@ -87,6 +87,7 @@ class Opcode(IntEnum):
     SCAN = 81
     STORE_LANES = 82
     ATOMIC_LANES = 83
+    QUERY = 85  # COUNT or ANY of a mask whose flags are worked out row by row
     TAINT = 84  # b: address; what is stored there is not known to a slice
 
 
