@@ -64,12 +64,12 @@ def quotients(x, out, count, BLOCK: tl.constexpr, DIVIDE: tl.constexpr):
 
 
 @triton.jit
-def integers(x, out, count, BLOCK: tl.constexpr):
+def integers(x, out, count, BLOCK: tl.constexpr, KIND: tl.constexpr):
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    value = tl.load(x + i)
+    value = tl.load(x + i).to(KIND)
     for _ in range(count):
         value = (value * 5 + 1) ^ 3
-    tl.store(out + i, value)
+    tl.store(out + i, value.to(tl.float32))
 
 
 @triton.jit
@@ -83,7 +83,7 @@ def atomics(out, count, spread, BLOCK: tl.constexpr):
 def matmul(
     a, b, c, M, N, K, lda,
     BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr, SPLIT: tl.constexpr,
-    PRECISION: tl.constexpr,
+    PRECISION: tl.constexpr, TURNED: tl.constexpr,
 ):  # fmt: skip
     program = tl.program_id(0)
     across, down = tl.cdiv(N, BN), tl.cdiv(M, BM)
@@ -98,12 +98,13 @@ def matmul(
     n = column * BN + tl.arange(0, BN)
     k = tl.program_id(1) * BK + tl.arange(0, BK)
     left = a + m[:, None] * lda + k[None, :]
-    right = b + k[:, None] * N + n[None, :]
+    across_k = 1 if TURNED else N
+    right = b + k[:, None] * across_k + n[None, :] * (K if TURNED else 1)
     total = tl.zeros((BM, BN), tl.float32)
     for _ in range(0, tl.cdiv(K, BK * SPLIT)):
         total = tl.dot(tl.load(left), tl.load(right), total, input_precision=PRECISION)
         left += BK * SPLIT
-        right += BK * SPLIT * N
+        right += BK * SPLIT * across_k
     place = c + m[:, None] * N + n[None, :]
     if SPLIT > 1:
         tl.atomic_add(place, total)
@@ -112,12 +113,12 @@ def matmul(
 
 
 @triton.jit
-def long_dots(a, c, count, SIZE: tl.constexpr):
+def long_dots(a, c, count, SIZE: tl.constexpr, PRECISION: tl.constexpr):
     rows = tl.arange(0, SIZE)
     x = tl.load(a + rows[:, None] * SIZE + rows[None, :])
     total = tl.zeros((SIZE, SIZE), tl.float32)
     for _ in range(count):
-        total = tl.dot(x, x, total)
+        total = tl.dot(x, x, total, input_precision=PRECISION)
     tl.store(c + tl.program_id(0) * SIZE * SIZE + rows[:, None] * SIZE + rows[None, :], total)
 
 
@@ -155,3 +156,16 @@ def ragged(x, lengths, out, BLOCK: tl.constexpr):
     for _ in range(tl.load(lengths + program)):
         value = tl.exp2(value)
     tl.store(out + program * BLOCK + i, value)
+
+
+@triton.jit
+def rows(x, out, step, ROWS: tl.constexpr, WIDTH: tl.constexpr):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None]
+    column = tl.arange(0, WIDTH)[None, :]
+    tl.store(out + row * WIDTH + column, tl.load(x + row * step + column))
+
+
+@triton.jit
+def pages(x, out, step, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    tl.store(out + tl.program_id(0) * BLOCK + i, tl.load(x + tl.program_id(0) * step + i))

@@ -12,6 +12,9 @@ MATRIX, LANES, SPECIAL, SHARED, PORT, BULK = range(6)
 RESOURCES = ("matrix", "lanes", "special", "shared", "copy", "bulk")
 # A warp reads or writes 16 bytes a thread with one instruction.
 SHARED_INSTRUCTION_BYTES = 512
+# An accumulator of this many bits keeps sums of fp8 products along any k; each two bits fewer halve the reach below.
+EXACT_BITS = 32
+EXACT_ALONG = 4096
 SCALAR_ATOM = Atom(1, 1, 1)
 
 
@@ -95,13 +98,26 @@ def _dot(machine: Machine, residency: Residency, warps: int, op: TileOp) -> OpCo
     rate = machine.dot_flops[dot.dtype] / machine.engines
     slow = cliff(machine, residency)
     # One warp an engine and set, so a warp's own work is the set's time.
-    service = padded_flops(machine, warps, dot) / warps / rate * slow
+    service = (padded_flops(machine, warps, dot) / warps / rate + _promotion(machine, residency, dot)) * slow
     if atom == SCALAR_ATOM:
         return OpCost(LANES, service, service, service + machine.lane_latency, float(math.ceil(dot.k / atom.k)))
     # Products along k add to one accumulator: with few tiles a warp waits for the pipe instead of filling it.
     depth = math.ceil(dot.k / atom.k)
     span = max(service, float(depth * machine.dot_latency))
     return OpCost(MATRIX, service, span, span + machine.dot_latency, float(depth))
+
+
+def _promotion(machine: Machine, residency: Residency, dot: DotShape) -> float:
+    """Return the cycles in which lanes add up sums of fp8 products that a narrow accumulator cannot hold for longer.
+
+    Every two bits double along how many elements of k a sum stays good; a kernel may ask for less than that.
+    """
+    lost = EXACT_BITS - machine.f8_accumulate_bits
+    if dot.dtype != "f8" or lost <= 0:
+        return 0.0
+    along = max(EXACT_ALONG >> (lost // 2), dot.imprecise)
+    sums = dot.m * dot.n * dot.batch * dot.k / along
+    return sums * machine.lane_cost["f32"] / machine.lanes / (residency.share * residency.sets)
 
 
 def _shared(machine: Machine, residency: Residency, segment: Segment, op: TileOp) -> OpCost:

@@ -43,7 +43,7 @@ QUIRKS: Mapping[str, Quirk] = {
         Quirk("droop_floor", "long-dots", "lowest clock under droop", (0.7, 0.8, 0.9, 1.0)),
         Quirk("noise", "repeats", "spread of a launch's time", (0.0, 0.002, 0.005, 0.01)),
         Quirk("noise_seed", "repeats", "seed of that spread"),
-        Quirk("f8_accumulate_bits", "f8-dots", "bits of the accumulator of fp8 products", (22, 25, 32)),
+        Quirk("f8_accumulate_bits", "f8-dots", "bits of the accumulator of fp8 products", (22, 26, 32)),
     )
 }
 

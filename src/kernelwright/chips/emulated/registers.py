@@ -19,12 +19,11 @@ from kernelwright.compiler.ir import Pointer
 # What every kernel has: addresses, loop counters, parts of instructions.
 BASE_REGISTERS = 24
 _K_STEP_BYTES = 32
-_MOST = 255
 _AFFINE = frozenset({"tt.make_range", "tt.expand_dims", "tt.broadcast", "arith.addi", "arith.subi", "arith.extsi"})
 
 
 def registers_per_thread(module: GpuModule, roots: Roots, demand: Demand) -> int:
-    """Return the 32-bit registers that a thread needs, at most 255."""
+    """Return the 32-bit registers that a thread needs; what a chip lacks of them it spills."""
     lives = _Lives(roots)
     affine = _affine(module)
     for block in module.body.blocks:
@@ -39,7 +38,7 @@ def registers_per_thread(module: GpuModule, roots: Roots, demand: Demand) -> int
     for place in sorted(changes):
         live += changes[place]
         most = max(most, live)
-    return min(_MOST, BASE_REGISTERS + round(most + 0.49))
+    return BASE_REGISTERS + round(most + 0.49)
 
 
 def _is_streamed(value: Value) -> bool:

@@ -34,7 +34,10 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class DotShape:
-    """One `tt.dot`: m x n x k of a block, cut over warps_m x warps_n warps; `dtype` f32, tf32, f16, bf16, f8, f4, i8."""
+    """One `tt.dot`: m x n x k of a block, cut over warps_m x warps_n warps; `dtype` f32, tf32, f16, bf16, f8, f4, i8.
+
+    `imprecise` is along how many elements of k sums may lose precision before they are added up exactly; 0: none.
+    """
 
     m: int
     n: int
@@ -43,6 +46,7 @@ class DotShape:
     warps_n: int
     dtype: str
     batch: int = 1
+    imprecise: int = 0
 
 
 @dataclass(frozen=True)
