@@ -7,9 +7,26 @@ from typing import Any
 
 from kernelwright.compiler.triton_api import triton_ir
 from kernelwright.core.ir_text import ir_sha256
-from kernelwright.core.plan import ELEMENT_BYTES, Buffer, KernelIR, Launch, LaunchOption, LaunchPlan, PointerArg, ScalarArg
+from kernelwright.core.plan import (
+    ELEMENT_BYTES,
+    Buffer,
+    KernelIR,
+    Launch,
+    LaunchOption,
+    LaunchPlan,
+    PointerArg,
+    ScalarArg,
+)
 
-_TRITON_TYPES = {"f16": "fp16", "bf16": "bf16", "f32": "fp32", "f8e4m3fn": "fp8e4nv", "i8": "i8", "u8": "u8", "i32": "i32"}
+_TRITON_TYPES = {
+    "f16": "fp16",
+    "bf16": "bf16",
+    "f32": "fp32",
+    "f8e4m3fn": "fp8e4nv",
+    "i8": "i8",
+    "u8": "u8",
+    "i32": "i32",
+}
 _TRITON_TYPES |= {"i64": "i64"}
 
 
@@ -25,13 +42,16 @@ class Tensor:
     offset_bytes: int = 0
 
 
+Argument = Tensor | int
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """One kernel with its arguments in order: tensors, whole numbers, and values of its constants by name."""
 
     kernel: Any
     grid: tuple[int, ...]
-    arguments: Mapping[str, Tensor | int]
+    arguments: Mapping[str, Argument]
     constants: Mapping[str, object]
     warps: int = 4
     stages: int = 3
@@ -39,7 +59,8 @@ class Benchmark:
 
     def plan(self) -> LaunchPlan:
         """Return the plan that launches it."""
-        buffers, args = [], []
+        buffers: list[Buffer] = []
+        args: list[PointerArg | ScalarArg] = []
         for name, value in self.arguments.items():
             if isinstance(value, Tensor):
                 args.append(PointerArg(len(buffers), value.offset_bytes))
@@ -47,7 +68,8 @@ class Benchmark:
                 buffers.append(Buffer(name, value.role, value.dtype, size, value.align))  # type: ignore[arg-type]
             elif value != 1:
                 args.append(ScalarArg("i32", value))
-        option = LaunchOption(0, (*self.grid, *(1,) * (3 - len(self.grid))), tuple(args))
+        x, y, z = (*self.grid, 1, 1)[:3]
+        option = LaunchOption(0, (x, y, z), tuple(args))
         return LaunchPlan((self._ir(),), tuple(buffers), (Launch((option,)),) * self.launches)
 
     def contents(self) -> dict[str, bytes]:
@@ -75,18 +97,18 @@ class Benchmark:
         )
 
 
-def _type_of(value: Tensor | int) -> str:
+def _type_of(value: Argument) -> str:
     return f"*{_TRITON_TYPES[value.dtype]}" if isinstance(value, Tensor) else "i32"
 
 
-def _is_divisible(value: Tensor | int) -> bool:
+def _is_divisible(value: Argument) -> bool:
     if isinstance(value, Tensor):
         return value.align % 16 == 0 and value.offset_bytes % 16 == 0
     return value % 16 == 0
 
 
 @functools.lru_cache(maxsize=256)
-def _ir(  # noqa: PLR0913, PLR0917  # a key of the cache
+def _ir(
     kernel: Any,
     types: tuple[tuple[str, str], ...],
     constants: tuple[tuple[str, object], ...],

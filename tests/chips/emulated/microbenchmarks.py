@@ -1,5 +1,6 @@
 # mypy: ignore-errors
-# Triton kernels have no Python types.
+# ruff: noqa: PLR0917
+# Triton kernels have no Python types, and take what they need.
 """Microbenchmarks: small Triton kernels, each of which leans on one part of a chip."""
 
 import os

@@ -112,7 +112,9 @@ _MEMORY = (
     FieldSpec("memory_efficiency", "memory", "float", "of peak", 0.1, 1.0, "share that streaming sustains"),
     FieldSpec("memory_channels", "memory", "int", "", 1, 1024, "channels that addresses are spread over"),
     FieldSpec("memory_latency", "memory", "int", "cycles", 1, 10000, "from a load to its value from memory"),
-    FieldSpec("atomic_cycles", "memory", "float", "cycles", 0.01, 1000, "atomic operations of a warp on one line, at a slice"),
+    FieldSpec(
+        "atomic_cycles", "memory", "float", "cycles", 0.01, 1000, "a slice's time for atomics of a warp on one line"
+    ),
 )
 _LAUNCH = (
     FieldSpec("launch_floor_ns", "launch", "int", "ns", 0, 1_000_000, "the least that a launch takes"),

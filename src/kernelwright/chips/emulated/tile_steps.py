@@ -206,7 +206,9 @@ def _dot(op: Op, context: Context) -> Iterator[Step]:
     if isinstance(result.layout, Mma):
         warps = result.layout.warps
         dtype = context.scaled.dtypes.get(op) or _dot_dtype(op, left)
-        shape = DotShape(m, n, k, warps[-2], warps[-1], dtype, batch, int(op.attrs["maxNumImpreciseAcc"]))
+        imprecise = op.attrs["maxNumImpreciseAcc"]
+        assert isinstance(imprecise, int)
+        shape = DotShape(m, n, k, warps[-2], warps[-1], dtype, batch, imprecise)
         yield Step(Kind.DOT, "dot", op.line, op.operands, op.results, dot=shape)
         return
     count = float(thread_elements(result) * k * WARP_LANES * context.warps)
