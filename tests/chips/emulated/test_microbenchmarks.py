@@ -39,8 +39,8 @@ def matmul_ns(*arguments: object, **options: object) -> int:
     return ns(bench.matmul(*arguments, **options))  # type: ignore[arg-type]
 
 
-# Of every quirk: its microbenchmark on a chip with the first value is faster than with the second, where the chip has the
-# values in the third place.
+# Of every quirk: its microbenchmark on a chip with the first value is faster than with the second, where the chip
+# also has the values in the third place.
 SLOWER: dict[str, tuple[Value, Value, Values]] = {
     "fused_off": ((0,), (39,), {}),
     "die_hash_bits": (0, 6, {}),
