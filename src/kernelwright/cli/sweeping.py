@@ -61,7 +61,7 @@ def sweep(request: Request, say: Say) -> SweepView:
         base = best_times(request.machine, choices, "wave")
         _require_base(base)
         points = _points(request, choices, hardware, say)
-        model_views = _model(request, bench, workloads, model, say)
+        model_views = _model(request, bench, tuple(zip(workloads, choices, strict=True)), model, say)
     front = pareto_front(points)
     confirmed = _confirmed(request, choices, points[0], front, say)
     machine = request.machine
@@ -180,7 +180,11 @@ def _trade(
 
 
 def _model(
-    request: Request, bench: _Bench, workloads: Sequence[Workload], varies: Sequence[Vary], say: Say
+    request: Request,
+    bench: _Bench,
+    own: Sequence[tuple[Workload, KernelChoice]],
+    varies: Sequence[Vary],
+    say: Say,
 ) -> tuple[ModelView, ...]:
     """Return one view for each value of a model factor; timed on the workloads that it applies to."""
     views = []
@@ -188,11 +192,11 @@ def _model(
         factor = MODEL_FACTORS[vary.name]
         for value in _values(vary, factor.defaults):
             say(f"model with {vary.name} {value}")
-            pairs = [(own, changed) for own in workloads if (changed := vary_workload(own, vary.name, value))]
+            pairs = [(choice, changed) for one, choice in own if (changed := vary_workload(one, vary.name, value))]
             if not pairs:
                 views.append(ModelView(vary.name, value, factor.moves, None, {}, 0))
                 continue
-            base = _design(request, bench.choices([own for own, _ in pairs]))
+            base = _design(request, [choice for choice, _ in pairs])
             point = _design(request, bench.choices([changed for _, changed in pairs]))
             seen = _value(0.0, point, base)
             views.append(
