@@ -15,6 +15,7 @@ from kernelwright.chips.emulated.design_space import (
     relative_time,
     run_sweep,
     sensitivities,
+    strongest,
     sweep_lines,
     sweep_pairs,
 )
@@ -31,6 +32,8 @@ from kernelwright.problems.variants import MODEL_FACTORS, vary_workload
 from kernelwright.report.codesign import FactorView, ModelView, SweepView, TradeView, ValueView
 from kernelwright.sandbox import CaptureService, choose_sandbox
 
+# Factors whose pairs are swept: those on which time depends most.
+PAIRED = 4
 Say = Callable[[str], None]
 
 
@@ -121,9 +124,15 @@ def _points(
     """Return the timed designs; workloads that the profile itself does not run are left out of all means."""
     base = best_times(request.machine, choices, "wave")
     kept = [choice for choice, one in zip(choices, base, strict=True) if one.time_ns is not None]
-    designs = (*sweep_lines(request.machine, varies), *sweep_pairs(request.machine, varies))
-    progress = with_time_left(say, "timing design")
-    return run_sweep(request.machine, designs, lambda machine: best_times(machine, kept, "wave"), progress)
+    machine = request.machine
+
+    def timer(design: Machine) -> tuple[WorkloadTime, ...]:
+        return best_times(design, kept, "wave")
+
+    lines = run_sweep(machine, sweep_lines(machine, varies), timer, with_time_left(say, "timing design"))
+    paired = strongest(sensitivities(lines, machine, varies), varies, PAIRED)
+    pairs = run_sweep(machine, sweep_pairs(machine, paired), timer, with_time_left(say, "timing pair"))
+    return (*lines, *pairs)
 
 
 def _confirmed(

@@ -12,6 +12,7 @@ from kernelwright.chips.emulated.design_space import (
     relative_time,
     run_sweep,
     sensitivities,
+    strongest,
     sweep_lines,
     sweep_pairs,
 )
@@ -86,6 +87,12 @@ def test_elasticities_say_which_factor_time_depends_on() -> None:
     assert found["units"].by_regime == {"cold": pytest.approx(-1.0), "verify": pytest.approx(0.0)}
     assert found["hbm_gb_s"].by_regime["verify"] == pytest.approx(-1.0)
     assert found["exp_rate"].elasticity == 0.0
+
+
+def test_the_strongest_factors_are_those_that_time_depends_on() -> None:
+    varies = parse_vary("exp_rate,units=4/8/16,lanes,hbm_gb_s=500/2000", KNOWN)
+    found = sensitivities(_sweep("exp_rate,units=4/8/16,lanes,hbm_gb_s=500/2000"), MACHINE, varies)
+    assert [vary.name for vary in strongest(found, varies, 2)] == ["units", "hbm_gb_s"]
 
 
 def test_pairs_change_both_factors() -> None:

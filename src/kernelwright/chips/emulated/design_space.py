@@ -140,6 +140,13 @@ def _sensitivity(line: Sequence[tuple[float, DesignPoint]], base: DesignPoint, f
     )  # fmt: skip
 
 
+def strongest(found: Sequence[Sensitivity], varies: Sequence[Vary], count: int) -> tuple[Vary, ...]:
+    """Return the `count` factors with the largest elasticities of either sign, in the order of `varies`."""
+    ranked = sorted(found, key=lambda one: (-abs(one.elasticity or 0.0), one.factor))
+    names = {one.factor for one in ranked[:count]}
+    return tuple(vary for vary in varies if vary.name in names)
+
+
 def _slope(
     below: tuple[float, DesignPoint], above: tuple[float, DesignPoint], base: DesignPoint, regime: str | None
 ) -> float | None:
