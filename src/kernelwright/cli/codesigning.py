@@ -47,8 +47,8 @@ def codesign(  # noqa: PLR0913, PLR0917  # options of a command
 ) -> None:
     """Sweep designs around an emulated chip, and models: what time depends on, what that costs in area.
 
-    One factor at a time, then pairs of the four that matter most, in the wave tier; the best designs are timed again by the event engine. Areas are
-    a proxy whose coefficients are assumed. Everything is emulated.
+    One factor at a time, then pairs of the four that matter most, in the wave tier; the best designs are timed again by
+    the event engine. Areas are a proxy whose coefficients are assumed. Everything is emulated.
     """
     from kernelwright.cli.emulation import load_emulated, write_text  # noqa: PLC0415  # lazy: Numba, torch
     from kernelwright.cli.judging import read_source  # noqa: PLC0415
