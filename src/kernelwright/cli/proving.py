@@ -82,14 +82,17 @@ def _verify(store: "SqlLedger", run: str, unsafe: bool, output: Output) -> "Veri
 
 def _changes_since(setup: "Setup") -> tuple[str, ...]:
     """Return what the run's figures rest on that is another now, a line each."""
-    from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415  # lazy: needs torch
+    from kernelwright.chips.catalogue import chip_sha256, load_chip  # noqa: PLC0415  # lazy: needs torch
+    from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415
 
-    if not setup.problem_sha256:
-        return ()
-    found = problem_sha256(load_problem(setup.problem))
-    if found == setup.problem_sha256:
-        return ()
-    return (f"problem: the folder's files are not those of the run ({setup.problem_sha256[:12]}, now {found[:12]})",)
+    changes = []
+    if setup.problem_sha256 and setup.problem_sha256 != (now := problem_sha256(load_problem(setup.problem))):
+        changes.append(
+            f"problem: the folder's files are not those of the run ({setup.problem_sha256[:12]}, now {now[:12]})"
+        )
+    if setup.chip_sha256 and setup.chip_sha256 != (now := chip_sha256(load_chip(setup.chip))):
+        changes.append(f"chip: its numbers are not those of the run ({setup.chip_sha256[:12]}, now {now[:12]})")
+    return tuple(changes)
 
 
 def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", unsafe: bool, output: Output) -> "Verdict":

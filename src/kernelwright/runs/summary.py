@@ -9,7 +9,7 @@ from kernelwright.runs.state import RunState, fold
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The JSON of `kernelwright run`. Figures are of the final kernel, measured again; None where none applies.
+    """The JSON of `kernelwright run`; `emulated` says that times are. Figures are of the final kernel, measured again; None where none applies.
 
     `final_status` is the status of the final verdict, `no_candidate` when nothing beat the
     reference, `unfinished` while the run is open. `without_ragged` repeats the three ratios with
@@ -30,6 +30,8 @@ class RunSummary:
     roofline_fraction: float | None
     roofline_fraction_bound: float | None
     without_ragged: dict[str, float | None]
+    emulated: bool
+    regret: float | None
     final_status: str
     unsafe: bool
     ledger_head: str
@@ -55,6 +57,8 @@ def summarise(entries: tuple[Entry, ...]) -> RunSummary:
         roofline_fraction=verdict.roofline_fraction if verdict else None,
         roofline_fraction_bound=verdict.roofline_fraction_bound if verdict else None,
         without_ragged=_without_ragged(final),
+        emulated=bool(setup and setup.emulated),
+        regret=final.regret.value if final and final.regret else None,
         final_status=_final_status(state),
         unsafe=bool(setup and setup.unsafe),
         ledger_head=entries[-1].digest,

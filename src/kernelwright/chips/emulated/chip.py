@@ -18,7 +18,7 @@ class EmulatedChip:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.machine = profile.machine()
-        self._times = PlanTimes(self.machine)
+        self.times = PlanTimes(self.machine)
 
     @property
     def spec(self) -> ChipSpec:
@@ -27,7 +27,7 @@ class EmulatedChip:
 
     def open(self) -> ChipSession:
         """Start a session; its native worker starts with the first run."""
-        return EmulatedSession(self._host, self._times)
+        return EmulatedSession(self._host, self.times)
 
     def peaks(self, again: bool = False) -> Peaks:
         """Return the limits of the profile; `again` changes nothing, they are not measured."""
