@@ -9,11 +9,12 @@ from kernelwright.runs.state import RunState, fold
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The JSON of `kernelwright run`; `emulated` says that times are. Figures are of the final kernel, measured again; None where none applies.
+    """The JSON of `kernelwright run`. Figures are of the final kernel, measured again; None where none applies.
 
     `final_status` is the status of the final verdict, `no_candidate` when nothing beat the
     reference, `unfinished` while the run is open. `without_ragged` repeats the three ratios with
-    the regime left out in which the reference's dead tiles alone are worth more than any redesign.
+    the regime left out in which the reference's dead tiles alone are worth more than any redesign. `emulated` says
+    that times are those of an emulated chip, `regret` is the distance to the best of a fixed space.
     """
 
     run: str
