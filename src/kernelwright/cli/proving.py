@@ -97,6 +97,7 @@ def _changes_since(setup: "Setup") -> tuple[str, ...]:
 
 def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", unsafe: bool, output: Output) -> "Verdict":
     from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
+    from kernelwright.chips.emulated.chip import EmulatedChip  # noqa: PLC0415
     from kernelwright.judge import make_judge  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415
     from kernelwright.sandbox import CaptureService, choose_sandbox  # noqa: PLC0415
@@ -105,6 +106,8 @@ def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", unsafe: bool,
     # A bundle comes from a stranger: that its run was unsafe does not make this unsafe.
     # The run's own hidden workloads, from its revealed secret; the inputs come from a new one.
     chip, fresh = load_chip(setup.chip), secrets.randbits(62)
+    if isinstance(chip, EmulatedChip):
+        chip.work_out_afresh()
     with CaptureService(choose_sandbox(unsafe), cores=chip.spec.threads) as capture:
         judge = make_judge(problem, setup.suite, chip, capture, secret, fresh)
         try:
@@ -130,7 +133,9 @@ def _show(found: "Verification", output: Output) -> int:
             console.print(f"differs: {text}", soft_wrap=True)
         console.print("confirmed" if found.confirmed else "NOT confirmed")
 
-    output.result(found, draw)
+    # On a real chip there is nothing to say about emulation.
+    shown = {key: value for key, value in found.__dict__.items() if key != "emulated" or value}
+    output.result(shown, draw)
     return 0 if found.confirmed else 1
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from kernelwright.chips.cpu.host import Host, load_host
+from kernelwright.chips.emulated.kept_times import KeptTimes
 from kernelwright.chips.emulated.plan_time import PlanTimes
 from kernelwright.chips.emulated.profile import Profile
 from kernelwright.chips.emulated.session import EmulatedSession
@@ -18,6 +19,10 @@ class EmulatedChip:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.machine = profile.machine()
+        self.times = PlanTimes(self.machine, KeptTimes())
+
+    def work_out_afresh(self) -> None:
+        """From now on take no time from disk: what is verified is computed again."""
         self.times = PlanTimes(self.machine)
 
     @property
