@@ -33,8 +33,8 @@ def headline(story: RunStory) -> str:
         best = story.promotions[-1].evaluation.verdict.geomean_speedup if story.promotions else None
         if story.phase == "closed":
             return "nothing that was tried beats the reference"
-        kind = "emulated, " if story.setup.emulated else ""
-        return f"open, phase {story.phase}; best so far {format_ratio(best)} over the reference ({kind}not yet judged again)"
+        said = f"{'emulated, ' if story.setup.emulated else ''}not yet judged again"
+        return f"open, phase {story.phase}; best so far {format_ratio(best)} over the reference ({said})"
     verdict = story.final.verdict
     if not verdict.is_accepted:
         return f"final kernel {verdict.status}: {verdict.reason}"

@@ -39,10 +39,8 @@ def check_emulator() -> tuple[bool, str]:
     machine = load_profile(_CHIP).machine()
     times = [time_plan(machine, _plan(), {}).time_ns for _ in range(2)]
     is_exact = times[0] == times[1] and times[0] > machine.launch_floor_ns
-    return (
-        is_exact,
-        f"{_ELEMENTS:,} sums on {_CHIP}: {times[0]:,} ns emulated, {'the same twice' if is_exact else 'not the same twice'}",
-    )
+    again = "the same twice" if is_exact else "not the same twice"
+    return is_exact, f"{_ELEMENTS:,} sums on {_CHIP}: {times[0]:,} ns emulated, {again}"
 
 
 def _plan() -> LaunchPlan:
