@@ -31,6 +31,11 @@ def load_chip(name: str) -> Chip:
     raise UnknownNameError("chip", name, chip_names())
 
 
+def chip_sha256(chip: Chip) -> str:
+    """Return the identity of every number of an emulated chip; empty for a real one."""
+    return chip.times.identity if isinstance(chip, EmulatedChip) else ""
+
+
 def require_chip(name: str) -> None:
     """Raise UnknownNameError, with the nearest name, unless `name` is a chip's or a path to a profile."""
     if name not in chip_names() and not is_profile_path(name):

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from kernelwright.chips.catalogue import load_chip
+from kernelwright.chips.catalogue import chip_sha256, load_chip
+from kernelwright.chips.emulated.chip import EmulatedChip
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import RequestError
-from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
+from kernelwright.core.final import FinalFigures, Regret, Setup, TunedBaseline
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import Engineer, Recorder, Tools
 from kernelwright.core.verdict import Direct, Verdict
@@ -15,6 +16,7 @@ from kernelwright.engineers.catalogue import load_engineer
 from kernelwright.judge import CandidateJudge, EmulatedJudge, executed_suite, make_judge
 from kernelwright.judge.baseline_tuning import tune_reference
 from kernelwright.judge.comparison import judge_final
+from kernelwright.judge.optimum import find_optimum, regret_of
 from kernelwright.ledger import home
 from kernelwright.problems import load_problem, problem_sha256
 from kernelwright.problems.contract import LoadedProblem
@@ -27,6 +29,7 @@ Progress = Callable[[str], None]
 
 # What `check` runs on: public workloads only, small enough to be free of budget.
 CHECK_SUITE = "smoke"
+CHIP_CHANGED = "the profile of the emulated chip must be that of the run, its numbers have changed; open a new run"
 FOLDER_CHANGED = "the problem's folder must hold the files that the run opened with, they have changed"
 
 _TWO_SUITES = """## This chip is emulated
@@ -50,6 +53,9 @@ class WiredBench:
         if setup.problem_sha256 not in ("", problem_sha256(self._problem)):
             raise RequestError(f"{FOLDER_CHANGED}; open a new run, or bring back the files")
         self._chip = load_chip(setup.chip)
+        if setup.chip_sha256 not in ("", chip_sha256(self._chip)):
+            raise RequestError(CHIP_CHANGED)
+        self._wants_regret = setup.regret
         executed = executed_suite(self._problem, setup.suite) if self._chip.spec.emulated else setup.suite
         self._brief = _brief_of(self._problem, setup.suite, executed)
         public = [w.name for name in (executed, CHECK_SUITE) for w in self._problem.suite(name, 0).public]
@@ -90,7 +96,20 @@ class WiredBench:
     ) -> FinalFigures:
         """See `runs.Bench`."""
         library = not self._chip.spec.emulated
-        return judge_final(self._judge, self._problem, candidate, tuned, seed, self._quiet, library)
+        figures = judge_final(self._judge, self._problem, candidate, tuned, seed, self._quiet, library)
+        if not self._wants_regret or not figures.verdict.is_accepted:
+            return figures
+        return replace(figures, regret=self._regret(figures.verdict, progress))
+
+    def _regret(self, verdict: Verdict, progress: Progress) -> Regret:
+        from kernelwright.engineers.search.playbook import playbook  # noqa: PLC0415  # most runs do without it
+
+        assert isinstance(self._judge, EmulatedJudge)
+        assert isinstance(self._chip, EmulatedChip)
+        sources = tuple(playbook(self._brief).candidates())
+        progress(f"regret: the optimum over {len(sources)} candidates of the playbook, kept for the next run")
+        optimum = find_optimum(self._judge, self._chip, sources, home() / "cache", self._quiet)
+        return regret_of(verdict, optimum)
 
     def tools(self, recorder: Recorder) -> Tools:
         """See `runs.Bench`."""

@@ -30,7 +30,7 @@ class Checked:
 
 def checkup() -> tuple[Checked, ...]:
     """Return every check, in the order in which a run meets them."""
-    tried = (_python, _memory, _ledger, _triton, _compiler, _chip, _gpu)
+    tried = (_python, _memory, _ledger, _triton, _compiler, _chip, _emulator, _gpu)
     return (*(_safely(check) for check in tried), *_sandbox())
 
 
@@ -87,6 +87,14 @@ def _chip() -> Checked:
 
     spec = load_chip("cpu").spec
     return Checked("chip cpu", True, f"{spec.title}, {spec.threads} threads")
+
+
+def _emulator() -> Checked:
+    """Lower, trace and time a small kernel on an emulated chip, twice."""
+    from kernelwright.chips.emulated.checkup import check_emulator  # noqa: PLC0415  # lazy: needs Triton and Numba
+
+    ok, found = check_emulator()
+    return Checked("emulator", ok, found, "" if ok else "report a bug")
 
 
 def _gpu() -> Checked:

@@ -81,10 +81,10 @@ def draw_verdict(verdict: "Verdict", console: "Console") -> None:
         console.print(f"{verdict.status}  {verdict.reason}", soft_wrap=True)
     else:
         hidden = sum(result.hidden for result in verdict.workloads)
+        noise = "times are emulated and exact" if verdict.emulated else f"A/A noise {format_noise(verdict.noise_floor)}"
         console.print(
             f"accepted  geomean {format_ratio(verdict.geomean_speedup, verdict.ci95)} over the {verdict.baseline}   "
-            f"roofline {format_percent(verdict.roofline_fraction)}   hidden {hidden}/{hidden}   "
-            f"A/A noise {format_noise(verdict.noise_floor)}",
+            f"roofline {format_percent(verdict.roofline_fraction)}   hidden {hidden}/{hidden}   {noise}",
             soft_wrap=True,
         )
         if verdict.conditions is not None:

@@ -82,18 +82,22 @@ def _verify(store: "SqlLedger", run: str, unsafe: bool, output: Output) -> "Veri
 
 def _changes_since(setup: "Setup") -> tuple[str, ...]:
     """Return what the run's figures rest on that is another now, a line each."""
-    from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415  # lazy: needs torch
+    from kernelwright.chips.catalogue import chip_sha256, load_chip  # noqa: PLC0415  # lazy: needs torch
+    from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415
 
-    if not setup.problem_sha256:
-        return ()
-    found = problem_sha256(load_problem(setup.problem))
-    if found == setup.problem_sha256:
-        return ()
-    return (f"problem: the folder's files are not those of the run ({setup.problem_sha256[:12]}, now {found[:12]})",)
+    changes = []
+    if setup.problem_sha256 and setup.problem_sha256 != (now := problem_sha256(load_problem(setup.problem))):
+        changes.append(
+            f"problem: the folder's files are not those of the run ({setup.problem_sha256[:12]}, now {now[:12]})"
+        )
+    if setup.chip_sha256 and setup.chip_sha256 != (now := chip_sha256(load_chip(setup.chip))):
+        changes.append(f"chip: its numbers are not those of the run ({setup.chip_sha256[:12]}, now {now[:12]})")
+    return tuple(changes)
 
 
 def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", unsafe: bool, output: Output) -> "Verdict":
     from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
+    from kernelwright.chips.emulated.chip import EmulatedChip  # noqa: PLC0415
     from kernelwright.judge import make_judge  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415
     from kernelwright.sandbox import CaptureService, choose_sandbox  # noqa: PLC0415
@@ -102,6 +106,8 @@ def _judge_again(kernel: "Candidate", secret: int, setup: "Setup", unsafe: bool,
     # A bundle comes from a stranger: that its run was unsafe does not make this unsafe.
     # The run's own hidden workloads, from its revealed secret; the inputs come from a new one.
     chip, fresh = load_chip(setup.chip), secrets.randbits(62)
+    if isinstance(chip, EmulatedChip):
+        chip.work_out_afresh()
     with CaptureService(choose_sandbox(unsafe), cores=chip.spec.threads) as capture:
         judge = make_judge(problem, setup.suite, chip, capture, secret, fresh)
         try:
@@ -127,7 +133,9 @@ def _show(found: "Verification", output: Output) -> int:
             console.print(f"differs: {text}", soft_wrap=True)
         console.print("confirmed" if found.confirmed else "NOT confirmed")
 
-    output.result(found, draw)
+    # On a real chip there is nothing to say about emulation.
+    shown = {key: value for key, value in found.__dict__.items() if key != "emulated" or value}
+    output.result(shown, draw)
     return 0 if found.confirmed else 1
 
 

@@ -12,6 +12,8 @@ from kernelwright.cli.output import Output
 from kernelwright.core.errors import KernelwrightError, RequestError
 
 DEFAULT_EVALUATIONS = 60
+# The entry of the problem whose space of candidates is written down.
+PLAYBOOK_ENTRY = "extend_attention_fwd"
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command line
@@ -27,12 +29,15 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
         float | None, typer.Option("--hours", metavar="H", help="Hours of work [default: no limit].")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the engineer, never of the judge.")] = 0,
+    regret: Annotated[
+        bool, typer.Option("--regret", help="On an emulated chip: measure the distance to the best of a fixed space.")
+    ] = False,
     ledger: LedgerUrl = None,
     unsafe: Unsafe = False,
     json: Json = False,
 ) -> int:
     """Make the reference faster: an engineer works until the budget is spent, the best is proven."""
-    from kernelwright.chips.catalogue import load_chip  # noqa: PLC0415  # lazy: these rooms need torch
+    from kernelwright.chips.catalogue import chip_sha256, load_chip  # noqa: PLC0415  # lazy: these rooms need torch
     from kernelwright.cli.machine import machine_facts, package_versions  # noqa: PLC0415
     from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
     from kernelwright.core.final import Setup  # noqa: PLC0415
@@ -45,13 +50,17 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     evaluations = _require_budget(evals, hours)
     loaded = load_problem(problem)
     require_fit(engineer, loaded.address)
-    chosen, spec = choose_suite(problem, chip, suite), load_chip(chip).spec
+    chosen, machine = choose_suite(problem, chip, suite), load_chip(chip)
+    spec = machine.spec
+    if regret and not (spec.emulated and loaded.entry == PLAYBOOK_ENTRY):
+        raise RequestError(f"--regret needs an emulated chip and a problem with a playbook, got {chip} and {problem}")
     shut_in = choose_sandbox(unsafe).confinement
     setup = Setup(
         loaded.address, chip, engineer, chosen, seed, evaluations, None if hours is None else hours * 3600,
         emulated=spec.emulated, unsafe=unsafe,
         machine={**machine_facts(), "threads": spec.threads, "confinement": shut_in},
-        versions=package_versions(), problem_sha256=problem_sha256(loaded),
+        versions=package_versions(), problem_sha256=problem_sha256(loaded), chip_sha256=chip_sha256(machine),
+        regret=regret,
     )  # fmt: skip
     store, name = SqlLedger(ledger), time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
     open_run(store, name, setup, installation_key() if spec.emulated else None)

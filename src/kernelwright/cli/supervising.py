@@ -25,6 +25,7 @@ def status(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> None:
     state, is_live = fold(store.entries(name)), store.is_written(name)
     best, left = state.best.verdict if state.best else None, time_left_s(state)
     limit = state.setup.evaluations if state.setup else None
+    kind = " (emulated)" if state.setup and state.setup.emulated else ""
     value = {
         "run": name,
         "phase": state.phase,
@@ -36,6 +37,7 @@ def status(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> None:
         "evaluations_since_best": state.since_best,
         "best_geomean_speedup": best.geomean_speedup if best else None,
         "best_ci95": best.ci95 if best else None,
+        "emulated": bool(state.setup and state.setup.emulated),
         "wall_s": round(state.active_ns / 1e9, 3),
         "time_left_s": None if state.is_closed else left,
         "end_reason": state.end_reason,
@@ -47,7 +49,7 @@ def status(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> None:
         "evaluations": f"{state.counted} of {limit or 'any number'}",
         "tool calls": str(state.tool_calls),
         "redesigns": str(state.redesigns),
-        "best": format_ratio(best.geomean_speedup, best.ci95) if best else "none yet",
+        "best": format_ratio(best.geomean_speedup, best.ci95) + kind if best else "none yet",
         "since best": f"{state.since_best} evaluations",
         "worked for": format_duration(state.active_ns / 1e9),
         "time left": "-" if state.is_closed or left is None else f"about {format_duration(left)}",
@@ -110,7 +112,8 @@ def _summary(entry: Entry) -> str:
         verdict = payload["verdict"]
         found = verdict if isinstance(verdict, dict) else {}
         speedup = found.get("geomean_speedup")
-        shown = f"{speedup:.3g}x" if isinstance(speedup, float) else str(found.get("reason", ""))
+        kind = " emulated" if found.get("emulated") else ""
+        shown = f"{speedup:.3g}x{kind}" if isinstance(speedup, float) else str(found.get("reason", ""))
         marks = " redesign" * bool(payload["is_redesign"]) + " best" * bool(payload["is_best"])
         repeat = f" repeats {payload['repeats']}" if payload["repeats"] else ""
         return f"{payload['number']}: {found.get('status')} {shown}{marks}{repeat}  {payload['note']}"

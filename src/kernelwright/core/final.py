@@ -16,7 +16,8 @@ class Setup:
 
     `evaluations` and `seconds` are the budgets, None where there is none. `machine` and
     `versions` say where it ran. `unsafe` is true when no sandbox holds candidates. `problem_sha256` is the
-    identity of the files of a problem that is a folder by path, empty for a registered one.
+    identity of the files of a problem that is a folder by path, empty for a registered one, `chip_sha256` that of the
+    numbers of an emulated chip. `regret` asks for the distance to the optimum of a fixed space of candidates.
     """
 
     problem: str
@@ -31,6 +32,8 @@ class Setup:
     machine: Mapping[str, object] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     problem_sha256: str = ""
+    chip_sha256: str = ""
+    regret: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,38 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class RegretWorkload:
+    """The final kernel and the best of the space on one public workload, emulated, in ns; `label` names that one."""
+
+    name: str
+    regime: str
+    candidate_ns: int
+    optimum_ns: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Regret:
+    """How much slower than the optimum the final kernel is on an emulated chip, 0.25 is a quarter.
+
+    `value` is the geometric mean of the ratios of times, minus 1. `candidates` are those of the fixed space, `failed`
+    of them did not come through.
+    """
+
+    value: float
+    candidates: int
+    failed: int
+    workloads: tuple[RegretWorkload, ...]
+
+
+@dataclass(frozen=True)
 class FinalFigures:
     """Everything measured again, fresh: picking the best of many noisy figures flatters it."""
 
     verdict: Verdict
     tuned: Comparison | None = None
     library: Comparison | None = None
+    regret: Regret | None = None
 
 
 def geomean(values: Iterable[float]) -> float | None:

@@ -11,7 +11,7 @@ from kernelwright.core.candidate import Candidate
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.fault import Fault
 from kernelwright.core.plan import LaunchPlan
-from kernelwright.core.problem import Argument, Suite
+from kernelwright.core.problem import Argument, Suite, Workload
 from kernelwright.core.protocols import Capture, Chip, ChipSession
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.judge import stages
@@ -19,7 +19,14 @@ from kernelwright.judge.course import Course
 from kernelwright.judge.emulated_course import BothPlans, EmulatedCourse, Emulation, Known
 from kernelwright.judge.full_size import FullSize, hidden_choice
 from kernelwright.judge.judgement import CandidateJudge, Judged, Progress
-from kernelwright.judge.timed_suite import TimedSuite, emulated_times, fastest_emulated, put_timed, timed_suite
+from kernelwright.judge.timed_suite import (
+    TimedCase,
+    TimedSuite,
+    emulated_times,
+    fastest_emulated,
+    put_timed,
+    timed_suite,
+)
 from kernelwright.judge.verdict_form import failed_verdict
 from kernelwright.problems.contract import LoadedProblem
 from kernelwright.sandbox import advise, check_source
@@ -135,10 +142,10 @@ class EmulatedJudge(CandidateJudge):
         except stages.FirstFailure as failure:
             raise HarnessError(f"a baseline must be capturable: {failure.fault.reason}") from None
 
-    def timed_plans_of(self, source: str) -> tuple[LaunchPlan, ...]:
-        """Return the timed plans of a file of ours; its executed plans are not captured."""
+    def timed_plans_of(self, source: str, cases: Sequence[TimedCase] | None = None) -> tuple[LaunchPlan, ...]:
+        """Return the plans of a file of ours on timed workloads, `cases` or all; nothing else is captured."""
         try:
-            return self._captured(Candidate(source), with_executed=False).timed
+            return self._captured_on(Candidate(source), (), self._suite_timed.cases if cases is None else cases).timed
         except stages.FirstFailure as failure:
             raise HarnessError(f"a baseline must be capturable: {failure.fault.reason}") from None
 
@@ -183,11 +190,21 @@ class EmulatedJudge(CandidateJudge):
             put_timed(self._emulation, self._suite_timed)
         return self._emulation
 
-    def _captured(self, candidate: Candidate, with_executed: bool = True) -> BothPlans:
-        """Return the plans of both suites; calls that host code cannot tell apart are captured once."""
+    def _captured(self, candidate: Candidate) -> BothPlans:
+        """Return the plans of both suites."""
         self._require_calls()
-        executed = list(zip(self._workloads, self._calls, strict=True)) if with_executed else []
-        timed = [(case.workload, case.inputs.arguments()) for case in self._suite_timed.cases]
+        return self._captured_on(
+            candidate, tuple(zip(self._workloads, self._calls, strict=True)), self._suite_timed.cases
+        )
+
+    def _captured_on(
+        self,
+        candidate: Candidate,
+        executed: Sequence[tuple[Workload, Sequence[Argument]]],
+        cases: Sequence[TimedCase],
+    ) -> BothPlans:
+        """Return plans on executed workloads and on timed cases; equal calls are captured once."""
+        timed = [(case.workload, case.inputs.arguments()) for case in cases]
         workloads, calls = zip(*executed, *timed, strict=True)
         first: dict[tuple[Argument, ...], int] = {}
         for number, call in enumerate(calls):

@@ -45,7 +45,7 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
         "noise_floor": verdict.noise_floor,
         "roofline_fraction": verdict.roofline_fraction,
         "roofline_fraction_bound": verdict.roofline_fraction_bound,
-        "workloads": [_workload_json(result) for result in verdict.workloads],
+        "workloads": [_workload_json(result, verdict.emulated) for result in verdict.workloads],
         "plan_sha256": verdict.plan_sha256,
         "machine_sha256": verdict.machine_sha256,
         "architecture": verdict.architecture,
@@ -59,7 +59,7 @@ def verdict_json(verdict: Verdict) -> dict[str, object]:
     }
 
 
-def _workload_json(result: WorkloadResult) -> dict[str, object]:
+def _workload_json(result: WorkloadResult, emulated: bool) -> dict[str, object]:
     return {
         "name": result.name,
         "regime": result.regime,
@@ -72,6 +72,7 @@ def _workload_json(result: WorkloadResult) -> dict[str, object]:
         "rel_l2_gate": result.rel_l2_gate,
         "roofline_ns": result.roofline_ns,
         "bound": result.bound,
+        **({"emulated": True} if emulated else {}),
     }
 
 

@@ -18,11 +18,12 @@ def format_number(value: float | None) -> str:
 
 
 def format_ratio(value: float | None, interval: tuple[float, float] | None = None) -> str:
-    """Return a speedup as `7.91x`, with its 95 % interval if there is one."""
+    """Return a speedup as `7.91x`, with its 95 % interval if there is one; ratios of exact times have none."""
     if value is None:
         return NONE
     shown = f"{_three(value)}x"
-    return f"{shown} [{_three(interval[0])}, {_three(interval[1])}]" if interval else shown
+    is_exact = interval is None or interval[0] == interval[1]
+    return shown if interval is None or is_exact else f"{shown} [{_three(interval[0])}, {_three(interval[1])}]"
 
 
 def format_ms(time_ns: float | None) -> str:

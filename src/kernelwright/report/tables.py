@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from kernelwright.core.final import RAGGED, Comparison, FinalFigures, TunedBaseline, geomean
+from kernelwright.core.final import RAGGED, Comparison, FinalFigures, Regret, TunedBaseline, geomean
 from kernelwright.core.verdict import Verdict, WorkloadResult
 from kernelwright.report.figures import (
     NONE,
@@ -33,11 +33,13 @@ def headline(story: RunStory) -> str:
         best = story.promotions[-1].evaluation.verdict.geomean_speedup if story.promotions else None
         if story.phase == "closed":
             return "nothing that was tried beats the reference"
-        return f"open, phase {story.phase}; best so far {format_ratio(best)} over the reference (not yet judged again)"
+        said = f"{'emulated, ' if story.setup.emulated else ''}not yet judged again"
+        return f"open, phase {story.phase}; best so far {format_ratio(best)} over the reference ({said})"
     verdict = story.final.verdict
     if not verdict.is_accepted:
         return f"final kernel {verdict.status}: {verdict.reason}"
-    return f"final kernel accepted, {format_ratio(verdict.geomean_speedup, verdict.ci95)} over the reference"
+    kind = ", emulated times" if verdict.emulated else ""
+    return f"final kernel accepted, {format_ratio(verdict.geomean_speedup, verdict.ci95)} over the reference{kind}"
 
 
 def final_tables(story: RunStory) -> tuple[Table, ...]:
@@ -45,7 +47,8 @@ def final_tables(story: RunStory) -> tuple[Table, ...]:
     final = story.final
     if final is None:
         return ()
-    return baseline_table(final), regime_table(final), workload_table(final.verdict, final.tuned, final.library)
+    tables = (baseline_table(final), regime_table(final), workload_table(final.verdict, final.tuned, final.library))
+    return tables if final.regret is None else (*tables, regret_table(final.regret))
 
 
 def baseline_table(final: FinalFigures) -> Table:
@@ -64,15 +67,21 @@ def baseline_table(final: FinalFigures) -> Table:
             rows.append((name, ratio, format_ratio(comparison.without(RAGGED))))
     rows.append(("roofline, all workloads", format_percent(verdict.roofline_fraction), NONE))
     rows.append(("roofline, compute- or bandwidth-bound", format_percent(verdict.roofline_fraction_bound), NONE))
-    rows.append(("A/A noise, the reference against itself", format_noise(verdict.noise_floor), NONE))
+    if verdict.emulated:
+        rows.append(("noise", "none: times are emulated and exact", NONE))
+    else:
+        rows.append(("A/A noise, the reference against itself", format_noise(verdict.noise_floor), NONE))
+    if final.regret is not None:
+        rows.append(("regret against the optimum of the playbook", format_percent(final.regret.value), NONE))
     return Table("Against each baseline", ("baseline", "all workloads", "without ragged"), tuple(rows))
 
 
 def workload_table(verdict: Verdict, tuned: Comparison | None = None, library: Comparison | None = None) -> Table:
     """Return one row a workload: times, ratios with intervals, share of the roofline, error and its gate."""
-    headings = ["workload", "regime", "reference (ms)"]
-    headings += ["tuned (ms)"] * bool(tuned) + ["library (ms)"] * bool(library)
-    headings += ["kernel (ms)", "vs reference"] + ["vs tuned"] * bool(tuned) + ["vs library"] * bool(library)
+    unit = "emulated ms" if verdict.emulated else "ms"
+    headings = ["workload", "regime", f"reference ({unit})"]
+    headings += [f"tuned ({unit})"] * bool(tuned) + [f"library ({unit})"] * bool(library)
+    headings += [f"kernel ({unit})", "vs reference"] + ["vs tuned"] * bool(tuned) + ["vs library"] * bool(library)
     headings += ["roofline", "rel-L2 (gate)"]
     others = [other for other in (tuned, library) if other is not None]
     rows = tuple(_workload_row(result, others) for result in verdict.workloads)
@@ -93,6 +102,26 @@ def regime_table(final: FinalFigures) -> Table:
         rows.append((*row, format_percent(geomean(fractions))))
     headings = ("regime", "vs reference", "vs tuned", "vs library", "roofline")
     return Table("Regimes", headings, tuple(rows))
+
+
+def regret_table(regret: Regret) -> Table:
+    """Return the final kernel beside the best of the fixed space, public workload by public workload."""
+    rows = tuple(
+        (
+            row.name,
+            row.regime,
+            row.label,
+            format_ms(row.optimum_ns),
+            format_ms(row.candidate_ns),
+            format_percent(row.candidate_ns / row.optimum_ns - 1),
+        )
+        for row in regret.workloads
+    )
+    title = f"Optimum over {regret.candidates} candidates of the playbook"
+    if regret.failed:
+        title += f", {regret.failed} of which did not come through"
+    headings = ("workload", "regime", "best candidate", "optimum (emulated ms)", "kernel (emulated ms)", "regret")
+    return Table(title, headings, rows, left=3)
 
 
 def promotion_table(story: RunStory) -> Table:

@@ -25,7 +25,8 @@ def format_evaluation(state: RunState, evaluation: Evaluation) -> str:
     """Return one line on an evaluation: its number, what came of it, the best so far, the time left."""
     verdict, limit = evaluation.verdict, state.setup.evaluations if state.setup else None
     count = f"{state.counted}/{limit}" if limit else str(state.counted)
-    found = f"{verdict.geomean_speedup:.3g}x" if verdict.geomean_speedup else verdict.reason
+    kind = " emulated" if verdict.emulated else ""
+    found = f"{verdict.geomean_speedup:.3g}x{kind}" if verdict.geomean_speedup else verdict.reason
     marks = " redesign" if evaluation.is_redesign else " best" if evaluation.is_best else ""
     repeat = f" (same kernel as evaluation {evaluation.repeats}, not counted)" if evaluation.repeats else ""
     best = state.best.verdict.geomean_speedup if state.best else None

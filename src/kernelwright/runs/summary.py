@@ -13,7 +13,8 @@ class RunSummary:
 
     `final_status` is the status of the final verdict, `no_candidate` when nothing beat the
     reference, `unfinished` while the run is open. `without_ragged` repeats the three ratios with
-    the regime left out in which the reference's dead tiles alone are worth more than any redesign.
+    the regime left out in which the reference's dead tiles alone are worth more than any redesign. `emulated` says
+    that times are those of an emulated chip, `regret` is the distance to the best of a fixed space.
     """
 
     run: str
@@ -30,6 +31,8 @@ class RunSummary:
     roofline_fraction: float | None
     roofline_fraction_bound: float | None
     without_ragged: dict[str, float | None]
+    emulated: bool
+    regret: float | None
     final_status: str
     unsafe: bool
     ledger_head: str
@@ -55,6 +58,8 @@ def summarise(entries: tuple[Entry, ...]) -> RunSummary:
         roofline_fraction=verdict.roofline_fraction if verdict else None,
         roofline_fraction_bound=verdict.roofline_fraction_bound if verdict else None,
         without_ragged=_without_ragged(final),
+        emulated=bool(setup and setup.emulated),
+        regret=final.regret.value if final and final.regret else None,
         final_status=_final_status(state),
         unsafe=bool(setup and setup.unsafe),
         ledger_head=entries[-1].digest,

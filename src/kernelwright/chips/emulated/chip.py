@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from kernelwright.chips.cpu.host import Host, load_host
+from kernelwright.chips.emulated.kept_times import KeptTimes
 from kernelwright.chips.emulated.plan_time import PlanTimes
 from kernelwright.chips.emulated.profile import Profile
 from kernelwright.chips.emulated.session import EmulatedSession
@@ -18,7 +19,11 @@ class EmulatedChip:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.machine = profile.machine()
-        self._times = PlanTimes(self.machine)
+        self.times = PlanTimes(self.machine, KeptTimes())
+
+    def work_out_afresh(self) -> None:
+        """From now on take no time from disk: what is verified is computed again."""
+        self.times = PlanTimes(self.machine)
 
     @property
     def spec(self) -> ChipSpec:
@@ -27,7 +32,7 @@ class EmulatedChip:
 
     def open(self) -> ChipSession:
         """Start a session; its native worker starts with the first run."""
-        return EmulatedSession(self._host, self._times)
+        return EmulatedSession(self._host, self.times)
 
     def peaks(self, again: bool = False) -> Peaks:
         """Return the limits of the profile; `again` changes nothing, they are not measured."""

@@ -85,6 +85,14 @@ def timed(machine: Machine, kernel: ChipKernel, trace: Trace, state: Any, timeli
     return time_launch(machine, kernel.program, trace, state=state, timeline=timeline)
 
 
+def estimated(machine: Machine, kernel: ChipKernel, trace: Trace) -> LaunchTime:
+    """Return about what one launch takes with cold caches, by the wave tier: many times as fast, for sweeps."""
+    from kernelwright.chips.emulated.summary import summarise_trace  # noqa: PLC0415  # Numba, slow to import
+    from kernelwright.chips.emulated.wave import wave_launch  # noqa: PLC0415
+
+    return wave_launch(machine, kernel.program, summarise_trace(kernel.program, trace))
+
+
 def _lowered(kernel: KernelIR, capability: int) -> ChipKernel | CompileError:
     from kernelwright.chips.emulated.slice_program import slice_module  # noqa: PLC0415  # Triton, slow to import
     from kernelwright.chips.emulated.tiles import lowered  # noqa: PLC0415

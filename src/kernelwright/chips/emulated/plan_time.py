@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kernelwright.chips.cpu.program import pack_integers
 from kernelwright.chips.emulated import clockwork
+from kernelwright.chips.emulated.kept_times import KeptTimes
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.result import LaunchTime
 from kernelwright.core.codec import to_json
@@ -40,11 +41,15 @@ class PlanTime:
 
 
 class PlanTimes:
-    """Times of plans on one machine; equal plans on equal integers are worked out once. Safe to share by threads."""
+    """Times of plans on one machine; equal plans on equal integers are worked out once. Safe to share by threads.
 
-    def __init__(self, machine: Machine) -> None:
+    Times stay on disk in `kept` from one process to the next; without it nothing is taken from there or left there.
+    """
+
+    def __init__(self, machine: Machine, kept: KeptTimes | None = None) -> None:
         self.machine = machine
-        self._identity = machine_sha256(machine)
+        self._kept = kept
+        self.identity = machine_sha256(machine)
 
     def time_ns(self, plan: LaunchPlan, arrays: Mapping[str, bytes | memoryview]) -> int:
         """Return the emulated time of `plan` in ns; `arrays` holds the contents of integer arguments by name.
@@ -52,12 +57,27 @@ class PlanTimes:
         Raises CompileError for a kernel that the chip does not take or whose time the contents of floats decide.
         """
         contents = contents_of(plan, arrays)
-        key = (self._identity, plan.schedule_sha256(), _contents_sha256(contents))
+        key = (self.identity, plan.schedule_sha256(), _contents_sha256(contents))
         known = _KNOWN.get(key)
+        if known is None and self._kept is not None:
+            known = self._kept.get(" ".join(key))
         if known is None:
             known = time_plan(self.machine, plan, contents).time_ns
-            _KNOWN.put(key, known)
+            if self._kept is not None:
+                self._kept.put(" ".join(key), known)
+        _KNOWN.put(key, known)
         return known
+
+    def wave_ns(self, plan: LaunchPlan, arrays: Mapping[str, bytes | memoryview]) -> int:
+        """Return about what `plan` takes, in ns, by the wave tier; raises as `time_ns` does."""
+        fills_ns = sum(fill_ns(self.machine, buffer) for buffer in plan.buffers)
+        memory = clockwork.memory_of(plan.buffers, contents_of(plan, arrays))
+        total = fills_ns
+        for launch in plan.launches:
+            option = launch.options[0]
+            kernel = clockwork.compiled(plan.kernels[option.kernel], self.machine.capability)
+            total += clockwork.estimated(self.machine, kernel, clockwork.traced(kernel, option, memory)).time_ns
+        return total
 
 
 def time_plan(
