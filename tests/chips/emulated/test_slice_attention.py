@@ -77,12 +77,13 @@ def test_blocks_visited_and_elements_reached_are_those_of_the_mask(name: str) ->
     flat = np.concatenate([tree.reshape(-1) for tree in trees]).astype(np.uint8)
     offsets = np.concatenate([[0], np.cumsum([tree.size for tree in trees])]).astype(np.int64)
     rows, pool = int(starts[0][-1]) * WIDTH * 2, SLOTS * KV_HEADS * WIDTH * 2
-    memory = Memory(
-        {"Q_Extend": ("bf16", rows * Q_HEADS), "O_Extend": ("bf16", rows * Q_HEADS),
-         "K_Extend": ("bf16", rows * KV_HEADS), "V_Extend": ("bf16", rows * KV_HEADS), "K_Buffer": ("bf16", pool), "V_Buffer": ("bf16", pool),
-         "qo_indptr": starts[0], "kv_indptr": starts[1], "kv_indices": slots,
-         "custom_mask": flat, "mask_indptr": offsets}
-    )  # fmt: skip
+    given: dict[str, NDArray[Any] | tuple[str, int]] = {
+        **dict.fromkeys(("Q_Extend", "O_Extend"), ("bf16", rows * Q_HEADS)),
+        **dict.fromkeys(("K_Extend", "V_Extend"), ("bf16", rows * KV_HEADS)),
+        **dict.fromkeys(("K_Buffer", "V_Buffer"), ("bf16", pool)),
+    }
+    given |= {"qo_indptr": starts[0], "kv_indptr": starts[1], "kv_indices": slots}
+    memory = Memory(given | {"custom_mask": flat, "mask_indptr": offsets})
     pointers = [*POINTERS, *(("custom_mask", "mask_indptr") if case.tree else ())]
     queries, keys = (Q_HEADS * WIDTH, WIDTH), (KV_HEADS * WIDTH, WIDTH)
     numbers = [0.1, 1.0, 1.0, Q_HEADS // KV_HEADS, *queries, *keys, *keys, *queries, *keys, *keys]

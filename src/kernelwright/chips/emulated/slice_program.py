@@ -33,7 +33,7 @@ class AccessSite:
 
 @dataclass(frozen=True, eq=False)
 class SliceProgram:
-    """`instructions` int32 [n, 6] as `slicing.opcodes` says, `lines` by instruction where it comes from.
+    """`instructions` int64 [n, 6] as `slicing.opcodes` says, `lines` by instruction where it comes from.
 
     `integers`, `floats` and `arena` are what registers and lanes hold when a launch starts. `arguments` are (register,
     whether it is a float, whether it is a pointer) by argument of the kernel. `writes_integers`: the slice stores
@@ -41,8 +41,8 @@ class SliceProgram:
     """
 
     name: str
-    instructions: NDArray[np.int32]
-    tables: NDArray[np.int32]
+    instructions: NDArray[np.int64]
+    tables: NDArray[np.int64]
     integers: NDArray[np.int64]
     floats: NDArray[np.float64]
     arena: NDArray[np.int64]
@@ -71,7 +71,7 @@ def slice_module(module: GpuModule, cut: Cut | None = None) -> SliceProgram:
     return SliceProgram(
         name=module.name,
         instructions=instructions,
-        tables=np.array([*built.emitter.tables, 0], np.int32),
+        tables=np.array([*built.emitter.tables, 0], np.int64),
         integers=np.array(built.emitter.integers, np.int64),
         floats=np.array(built.emitter.floats, np.float64),
         arena=arena,

@@ -12,7 +12,7 @@ from kernelwright.chips.emulated.slicing.opcodes import Opcode
 _NO_REGISTER = frozenset({Opcode.COPY})
 
 
-def assemble(code: list[Instruction | Label]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def assemble(code: list[Instruction | Label]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return instructions [n, 6] and, by instruction, the number of the op that each stands for."""
     places: dict[Label, int] = {}
     instructions: list[Instruction] = []
@@ -21,11 +21,11 @@ def assemble(code: list[Instruction | Label]) -> tuple[NDArray[np.int32], NDArra
             places[item] = len(instructions)
         else:
             instructions.append(item)
-    array = np.zeros((len(instructions), 6), np.int32)
+    array = np.zeros((len(instructions), 6), np.int64)
     for row, item in zip(array, instructions, strict=True):
         target = item.d if item.target is None else places[item.target]
         row[:] = (item.code, item.dst, item.a, item.b, item.c, target)
-    return array, np.array([item.op for item in instructions], np.int32)
+    return array, np.array([item.op for item in instructions], np.int64)
 
 
 def _kept(code: list[Instruction | Label]) -> list[Instruction | Label]:

@@ -33,7 +33,7 @@ class Contents(NamedTuple):
 def locate(memory: Contents, address: Any, size: int) -> Any:
     """Return where `size` bytes at an address lie in the contents; -1 and a fault where they do not."""
     page = address >> PAGE_BITS
-    buffer = memory.pages[page] if 0 <= page < len(memory.pages) else np.int32(-1)
+    buffer = np.int64(memory.pages[page]) if 0 <= page < len(memory.pages) else np.int64(-1)
     if buffer >= 0:
         offset = address - memory.buffers[buffer, 0]
         if offset >= 0 and offset + size <= memory.buffers[buffer, 1]:

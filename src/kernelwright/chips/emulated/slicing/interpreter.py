@@ -17,7 +17,7 @@ Array = NDArray[Any]
 # Why the machine stopped.
 FINISHED, NO_ROOM, FAULT, ENDLESS = 0, 1, 2, 3
 # Jumps backwards that one program may take; beyond, it waits for another program or will not end.
-FUEL = 1 << 23
+FUEL = 1 << 21
 # Places of `Output.state`.
 PC, PROGRAM, STEPS, ACCESSES, FUEL_LEFT, BEGIN = range(6)
 STATE_SIZE = 6
@@ -29,8 +29,8 @@ _LAST_FLOAT = int(LAST_FLOAT)
 class Code(NamedTuple):
     """A slice program's arrays; `ids` are the registers of the program's x, y and z."""
 
-    instructions: NDArray[np.int32]
-    tables: NDArray[np.int32]
+    instructions: NDArray[np.int64]
+    tables: NDArray[np.int64]
     ids: NDArray[np.int64]
 
 
@@ -99,13 +99,13 @@ def run(  # noqa: PLR0915
                 fuel -= 1
                 if fuel < 0:
                     status = ENDLESS
-            pc = np.int64(d)
+            pc = d
         elif op == Opcode.JUMP_GE:
             if r[a] >= r[b]:
-                pc = np.int64(d)
+                pc = d
         elif op == Opcode.JUMP_ZERO:
             if r[a] == 0:
-                pc = np.int64(d)
+                pc = d
         elif op == Opcode.TRANSFER:
             r[dst] = r[a]
             f[dst] = f[a]

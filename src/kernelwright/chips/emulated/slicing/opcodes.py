@@ -1,4 +1,4 @@
-"""Instructions of slice programs: six int32 numbers each, (opcode, destination, a, b, c, d).
+"""Instructions of slice programs: six int64 numbers each, (opcode, destination, a, b, c, d).
 
 Registers are int64 (floats: a second file of the same numbering). Arithmetic up to ABS works on registers alone, `d` is
 64 minus the width that its result wraps to. `table` is a place in `SliceProgram.tables`, written by `tables`.
