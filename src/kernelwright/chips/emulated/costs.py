@@ -26,8 +26,8 @@ class OpTable(NamedTuple):
 
     Few arrays, since compiling the event loop takes time by how many it is handed. Cycles are of one warp set, pieces
     as in `OpCost`. An op reads `slots[READS : WRITES]` and writes `slots[WRITES : END_OF_WRITES]`; its ordinal is which
-    of its segment's accesses it makes, its number the groups that WAIT leaves open, 1 for a MOVE slot by slot, the lines
-    that ATOMIC updates. The service of ATOMIC is of one slice doing it all.
+    of its segment's accesses it makes, its number the groups that WAIT leaves open, 1 for a MOVE slot by slot, the
+    lines that ATOMIC updates. The service of ATOMIC is of one slice doing it all.
     """
 
     first: NDArray[np.int32]

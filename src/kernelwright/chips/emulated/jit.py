@@ -16,8 +16,8 @@ _JIT: Any = numba.njit
 _UNCOUNTED: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
 # What is compiled into functions kept on disk: Numba itself looks at the file of the outermost function only.
 SOURCES = (
-    "caches", "costs", "event_blocks", "event_loop", "event_state", "jit", "memory_path", "op_costs", "op_rows", "summary",
-    "wave",
+    "caches", "costs", "event_blocks", "event_loop", "event_state", "jit", "memory_path", "op_costs", "op_rows",
+    "summary", "wave",
 )  # fmt: skip
 
 
