@@ -1,14 +1,18 @@
 """The event engine on hand-written kernels: sanity, roofs, conservation, determinism."""
 
 import itertools
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernelwright.chips.emulated import jit
+from kernelwright.chips.emulated.event_loop import run_simulation
 from kernelwright.chips.emulated.events import CacheState, time_launch
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.result import LaunchTime
@@ -192,3 +196,10 @@ def test_waits_are_shares_of_block_time() -> None:
 
 
 TRACKS = ("matrix", "lanes", "special", "shared", "copy", "bulk")
+
+
+def test_code_kept_on_disk_is_known_by_every_file_compiled_into_it() -> None:
+    folder = Path(jit.__file__).parent
+    compiled = {path.stem for path in folder.glob("*.py") if re.search(r"^@(inlined|compiled)", path.read_text(), re.M)}
+    assert compiled <= set(jit.SOURCES)
+    assert run_simulation._cache._cache_file._source_stamp == jit.sources_stamp()  # type: ignore[attr-defined]

@@ -15,20 +15,19 @@ from kernelwright.chips.emulated.jit import compiled, inlined
 KEY, CHAIN, NEWER, OLDER, PRIORITY, DIRTY, BYTES = range(7)
 COLUMNS = 8
 # Columns of a cache's row in `control`.
-BASE, ROWS, USED_ROWS, FREE_ROW, HEADS, MASK, HELD = range(7)
-CONTROL_COLUMNS = 8
+# From ENDS on: the newest and the oldest entry of each priority.
+BASE, ROWS, USED_ROWS, FREE_ROW, HEADS, MASK, HELD, CAPACITY, ENDS = range(9)
+CONTROL_COLUMNS = 16
 SMALLEST_MEAN_TILE = 256
 
 
 class Caches(NamedTuple):
-    """State of all caches. `capacity` in bytes; `ends[c, p]` are the newest and oldest entry of priority p."""
+    """State of all caches: entries, when their tiles arrive, chains of the hash table, one row of `control` a cache."""
 
     entries: NDArray[np.int64]
     ready: NDArray[np.float64]
     heads: NDArray[np.int32]
     control: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    capacity: NDArray[np.int64]
 
 
 def empty_caches(sizes: tuple[int, ...]) -> Caches:
@@ -38,7 +37,8 @@ def empty_caches(sizes: tuple[int, ...]) -> Caches:
     for index, size in enumerate(sizes):
         rows = min(max(size // SMALLEST_MEAN_TILE, 1024), 1 << 18) if size else 1
         buckets = 1 << (rows - 1).bit_length()
-        control[index] = (base, rows, 0, -1, heads, buckets - 1, 0, 0)
+        control[index, :ENDS] = (base, rows, 0, -1, heads, buckets - 1, 0, size)
+        control[index, ENDS:] = -1
         base += rows
         heads += buckets
     return Caches(
@@ -46,8 +46,6 @@ def empty_caches(sizes: tuple[int, ...]) -> Caches:
         ready=np.zeros(base, np.float64),
         heads=np.full(heads, -1, np.int32),
         control=control,
-        ends=np.full((len(sizes), 3, 2), -1, np.int64),
-        capacity=np.array(sizes, np.int64),
     )
 
 
@@ -76,32 +74,32 @@ def unlink(caches: Caches, c: int, row: int) -> None:
     if newer >= 0:
         e[newer, OLDER] = older
     else:
-        caches.ends[c, priority, 0] = older
+        caches.control[c, ENDS + 2 * priority] = older
     if older >= 0:
         e[older, NEWER] = newer
     else:
-        caches.ends[c, priority, 1] = newer
+        caches.control[c, ENDS + 2 * priority + 1] = newer
 
 
 @inlined
 def link_newest(caches: Caches, c: int, row: int, priority: int) -> None:
     """Put an entry at the newest place of `priority`."""
     e = caches.entries
-    newest = caches.ends[c, priority, 0]
+    newest = caches.control[c, ENDS + 2 * priority]
     e[row, PRIORITY] = priority
     e[row, NEWER] = -1
     e[row, OLDER] = newest
     if newest >= 0:
         e[newest, NEWER] = row
     else:
-        caches.ends[c, priority, 1] = row
-    caches.ends[c, priority, 0] = row
+        caches.control[c, ENDS + 2 * priority + 1] = row
+    caches.control[c, ENDS + 2 * priority] = row
 
 
 @inlined
 def touch(caches: Caches, c: int, row: int, priority: int) -> None:
     """Make an entry the newest of `priority`."""
-    if caches.ends[c, priority, 0] != row:
+    if caches.control[c, ENDS + 2 * priority] != row:
         unlink(caches, c, row)
         link_newest(caches, c, row, priority)
 
@@ -111,7 +109,7 @@ def evict_oldest(caches: Caches, c: int) -> bool:
     """Drop the oldest entry of the lowest priority that has one; return whether there was any."""
     e, control = caches.entries, caches.control
     for priority in range(3):
-        row = caches.ends[c, priority, 1]
+        row = caches.control[c, ENDS + 2 * priority + 1]
         if row < 0:
             continue
         unlink(caches, c, row)
@@ -134,9 +132,9 @@ def evict_oldest(caches: Caches, c: int) -> bool:
 def insert(caches: Caches, c: int, key: int, size: int, priority: int) -> int:
     """Return the row of a new entry, older ones dropped to make room; -1 if the cache can never hold it."""
     e, control = caches.entries, caches.control
-    if size > caches.capacity[c]:
+    if size > control[c, CAPACITY]:
         return -1
-    while control[c, HELD] + size > caches.capacity[c] and evict_oldest(caches, c):
+    while control[c, HELD] + size > control[c, CAPACITY] and evict_oldest(caches, c):
         pass
     if control[c, FREE_ROW] < 0 and control[c, USED_ROWS] >= control[c, ROWS]:
         evict_oldest(caches, c)

@@ -14,42 +14,33 @@ from kernelwright.chips.emulated.op_rows import Row, program_rows
 from kernelwright.chips.emulated.tile_program import Kind, TileOp, TileProgram
 from kernelwright.chips.emulated.trace import AccessFacts
 
+# Columns of `OpTable.rows` and `.cycles`, of `AccessTable.marks` and `.amounts`.
+OP_CODE, OP_RESOURCE, OP_NUMBER, OP_ACCESS, OP_ORDINAL, READS, WRITES, END_OF_WRITES = range(8)
+SERVICE, ISSUE, LATENCY, PIECES = range(4)
+IS_BULK, PRIORITY_CLASS, SIZE_KEY = range(3)
+ELEMENTS, MOVED_BYTES, PORT_CYCLES, ISSUE_CYCLES, CAMPING = range(5)
+
 
 class OpTable(NamedTuple):
-    """All ops of a program in one row of arrays; `first[s]` to `first[s + 1]` are those of segment s.
+    """All ops of a program; rows `first[s]` to `first[s + 1]` are those of segment s.
 
-    Cycles are of one warp set; `pieces` as in `OpCost`. Slots that op o reads are `reads[read_first[o] :
-    read_first[o + 1]]`; `ordinal` is which of its segment's accesses an op makes, `number` the groups that WAIT leaves
-    open, 1 for a MOVE slot by slot, the lines that ATOMIC updates. `service` of ATOMIC is of one slice doing it all.
+    Few arrays, since compiling the event loop takes time by how many it is handed. Cycles are of one warp set, pieces
+    as in `OpCost`. An op reads `slots[READS : WRITES]` and writes `slots[WRITES : END_OF_WRITES]`; its ordinal is which
+    of its segment's accesses it makes, its number the groups that WAIT leaves open, 1 for a MOVE slot by slot, the
+    lines that ATOMIC updates. The service of ATOMIC is of one slice doing it all.
     """
 
     first: NDArray[np.int32]
-    code: NDArray[np.int32]
-    resource: NDArray[np.int32]
-    service: NDArray[np.float64]
-    issue: NDArray[np.float64]
-    latency: NDArray[np.float64]
-    pieces: NDArray[np.float64]
-    number: NDArray[np.int32]
-    access: NDArray[np.int32]
-    ordinal: NDArray[np.int32]
-    read_first: NDArray[np.int32]
-    reads: NDArray[np.int32]
-    write_first: NDArray[np.int32]
-    writes: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    cycles: NDArray[np.float64]
+    slots: NDArray[np.int32]
 
 
 class AccessTable(NamedTuple):
-    """All accesses; bytes and cycles of one warp set with every element active, whole blocks where `bulk`."""
+    """All accesses; bytes and cycles of one warp set with every element active, whole blocks where bulk."""
 
-    elements: NDArray[np.float64]
-    moved_bytes: NDArray[np.float64]
-    port_cycles: NDArray[np.float64]
-    issue: NDArray[np.float64]
-    bulk: NDArray[np.int32]
-    camping: NDArray[np.float64]
-    priority: NDArray[np.int32]
-    size_key: NDArray[np.int64]
+    marks: NDArray[np.int64]
+    amounts: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -92,52 +83,33 @@ def cost_program(machine: Machine, program: TileProgram, facts: Sequence[AccessF
 
 
 def _op_table(rows: list[Row], first: NDArray[np.int64]) -> OpTable:
-    reads = [row.reads for row in rows]
-    writes = [row.writes for row in rows]
+    slots: list[int] = []
+    numbers = []
+    for row in rows:
+        reads, writes = len(slots), len(slots) + len(row.reads)
+        slots += row.reads + row.writes
+        access = row.op.access if row.op else -1
+        numbers.append((row.code, row.cost.resource, row.number, access, row.ordinal, reads, writes, len(slots)))
+    cycles = [(row.cost.service, row.cost.issue, row.cost.latency, row.cost.pieces) for row in rows]
     return OpTable(
         first=first.astype(np.int32),
-        code=_int32([row.code for row in rows]),
-        resource=_int32([row.cost.resource for row in rows]),
-        service=np.array([row.cost.service for row in rows], np.float64),
-        issue=np.array([row.cost.issue for row in rows], np.float64),
-        latency=np.array([row.cost.latency for row in rows], np.float64),
-        pieces=np.array([row.cost.pieces for row in rows], np.float64),
-        number=_int32([row.number for row in rows]),
-        access=_int32([row.op.access if row.op else -1 for row in rows]),
-        ordinal=_int32([row.ordinal for row in rows]),
-        read_first=_starts(reads),
-        reads=_int32([slot for slots in reads for slot in slots]),
-        write_first=_starts(writes),
-        writes=_int32([slot for slots in writes for slot in slots]),
+        rows=np.array(numbers, np.int32).reshape(-1, 8),
+        cycles=np.array(cycles, np.float64).reshape(-1, 4),
+        slots=np.array(slots, np.int32),
     )
 
 
 def _access_table(
     program: TileProgram, residency: Residency, machine: Machine, costs: Sequence[AccessCost]
 ) -> AccessTable:
-    # A bulk copy is one instruction of one warp, so its first set does it whole.
-    parts = [1 if cost.bulk else residency.sets for cost in costs]
     engines = residency.share * machine.engines
+    marks, amounts = [], []
+    for cost, access in zip(costs, program.accesses, strict=True):
+        # A bulk copy is one instruction of one warp, so its first set does it whole.
+        part = 1 if cost.bulk else residency.sets
+        marks.append((int(cost.bulk), cost.priority, cost.elements * access.element_bytes))
+        issue = max(1.0, cost.requests / part / engines)
+        amounts.append((cost.elements, cost.moved_bytes / part, cost.port_cycles / part, issue, cost.camping))
     return AccessTable(
-        elements=np.array([cost.elements for cost in costs], np.float64),
-        moved_bytes=np.array([cost.moved_bytes / part for cost, part in zip(costs, parts, strict=True)], np.float64),
-        port_cycles=np.array([cost.port_cycles / part for cost, part in zip(costs, parts, strict=True)], np.float64),
-        issue=np.array(
-            [max(1.0, cost.requests / part / engines) for cost, part in zip(costs, parts, strict=True)], np.float64
-        ),
-        bulk=_int32([int(cost.bulk) for cost in costs]),
-        camping=np.array([cost.camping for cost in costs], np.float64),
-        priority=_int32([cost.priority for cost in costs]),
-        size_key=np.array(
-            [cost.elements * access.element_bytes for cost, access in zip(costs, program.accesses, strict=True)],
-            np.int64,
-        ),
+        marks=np.array(marks, np.int64).reshape(-1, 3), amounts=np.array(amounts, np.float64).reshape(-1, 5)
     )
-
-
-def _starts(groups: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    return np.cumsum([0, *(len(group) for group in groups)], dtype=np.int64).astype(np.int32)
-
-
-def _int32(values: Sequence[int]) -> NDArray[np.int32]:
-    return np.array(values, np.int32)

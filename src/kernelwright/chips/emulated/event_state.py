@@ -5,9 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.caches import Caches
 from kernelwright.chips.emulated.costs import AccessTable, OpTable
-from kernelwright.chips.emulated.memory_path import Marks, Rates, Servers
 
 NEVER = np.inf
 RING = 32
@@ -28,11 +26,18 @@ class Work(NamedTuple):
     active: NDArray[np.int32]
 
 
-class Layout(NamedTuple):
-    """Where blocks run. `l2_of` and `die_of` by unit; places a unit, warp sets a block, groups of engines a unit."""
+class Program(NamedTuple):
+    """What is run: costs of a kernel on a machine, and its blocks."""
 
-    l2_of: NDArray[np.int32]
-    die_of: NDArray[np.int32]
+    ops: OpTable
+    table: AccessTable
+    work: Work
+
+
+class Layout(NamedTuple):
+    """Where blocks run. `units` rows are L2 and die; places a unit, warp sets a block, groups of engines a unit."""
+
+    units: NDArray[np.int64]
     places: int
     sets: int
     groups: int
@@ -44,78 +49,62 @@ class Layout(NamedTuple):
 
 
 class Agents(NamedTuple):
-    """Warp sets of resident blocks: `next_time` of the next op, `issued` of the last one, where they are.
+    """Warp sets of resident blocks: `next_time` of the next op, `times` and `state` by column, `slots[agent, column]`.
 
-    `crunched` when the last product has been handed to the matrix pipe, `open_copies` when the copies of the open group
-    are there. By slot: `ready` when its value is there, `chain` when a product may go on adding to it, `tail` when the
-    last piece of what was read for a product is there.
+    `pending` is room to move slots in.
     """
 
     next_time: NDArray[np.float64]
-    issued: NDArray[np.float64]
+    times: NDArray[np.float64]
     state: NDArray[np.int64]
-    open_copies: NDArray[np.float64]
-    crunched: NDArray[np.float64]
-    ready: NDArray[np.float64]
-    chain: NDArray[np.float64]
-    tail: NDArray[np.float64]
+    slots: NDArray[np.float64]
+    pending: NDArray[np.float64]
 
 
-# Columns of an agent's state.
+# Columns of an agent's state; of its times: when its last op was issued, when the copies of the open group are there,
+# when the last product has been handed to the matrix pipe; of its slots: when the value is there, when a product may go
+# on adding to it, when the last piece of what was read for a product is there.
 CODE, PC, END, STEP, LAST, CURSOR, GROUP = range(7)
+ISSUED, OPEN_COPIES, CRUNCHED = range(3)
+READY, CHAIN, TAIL = range(3)
 
 
 class Places(NamedTuple):
-    """Places of units: the block there, its engine group, how many of its sets wait, until when; copy groups done."""
+    """Places of units, by column."""
 
     state: NDArray[np.int64]
-    joined: NDArray[np.float64]
-    began: NDArray[np.float64]
-    group_done: NDArray[np.float64]
-    group_tag: NDArray[np.int64]
+    times: NDArray[np.float64]
 
 
-# Columns of a place's state.
-BLOCK, ENGINES, WAITING, OVER = range(4)
+# Columns of a place's state: the block there, its engine group, how many of its sets wait or are over, from TAGS on
+# which group of copies each place of the ring stands for. Of its times: until when sets wait, when the block began,
+# from DONE on when the groups of the ring are there.
+BLOCK, ENGINES, WAITING, OVER, TAGS = range(5)
+JOINED, BEGAN, DONE = range(3)
+
+
+class Residents(NamedTuple):
+    """Units and who is on them.
+
+    `free[unit]` by resource; `bulk[unit]` counts the copies of its bulk engine, then says when those under way are
+    done.
+    """
+
+    layout: Layout
+    agents: Agents
+    places: Places
+    free: NDArray[np.float64]
+    bulk: NDArray[np.float64]
 
 
 class Log(NamedTuple):
-    """What is written down: waits by reason, bytes by level, slices of time, totals, when each unit is done."""
+    """What is written down: totals and waits by reason, slices of time, when each unit is done."""
 
-    waits: NDArray[np.float64]
-    counted: NDArray[np.float64]
     totals: NDArray[np.float64]
     unit_end: NDArray[np.float64]
     slices: NDArray[np.float64]
     slice_units: int
 
 
-# Totals.
-END_TIME, EVENTS, BLOCK_TIME, DISPATCHED, SLICES = range(5)
-
-
-class Simulation(NamedTuple):
-    """Everything that the loop works on.
-
-    `free[unit]` by resource; `bulk_ring` when the copies are done that a unit's bulk engine has under way; `key`,
-    `tree` and `chosen` are the tournament: times of the units' next shared ops, winners, the agents that do them.
-    """
-
-    ops: OpTable
-    table: AccessTable
-    work: Work
-    layout: Layout
-    caches: Caches
-    rates: Rates
-    servers: Servers
-    marks: Marks
-    log: Log
-    agents: Agents
-    places: Places
-    free: NDArray[np.float64]
-    bulk_ring: NDArray[np.float64]
-    bulk_count: NDArray[np.int64]
-    pending: NDArray[np.float64]
-    key: NDArray[np.float64]
-    tree: NDArray[np.int64]
-    chosen: NDArray[np.int64]
+# Totals; waits by reason begin at WAITS.
+END_TIME, EVENTS, BLOCK_TIME, DISPATCHED, SLICES, WAITS = range(6)

@@ -18,12 +18,14 @@ from kernelwright.chips.emulated.event_state import (
     EVENTS,
     REASONS,
     SLICES,
+    WAITS,
     Layout,
     Log,
+    Program,
     Work,
 )
 from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.memory_path import COUNTED, Marks, Rates, Servers
+from kernelwright.chips.emulated.memory_path import COUNTED, SERVERS, Memory, Rates
 from kernelwright.chips.emulated.op_costs import RESOURCES
 from kernelwright.chips.emulated.result import LaunchTime, Slice
 from kernelwright.chips.emulated.tile_program import TileProgram
@@ -78,14 +80,14 @@ def time_launch(
     state = state or CacheState.cold(machine)
     start_launch(state.caches)
     log = empty_log(machine.usable_units, timeline)
+    memory = Memory(
+        state.caches, make_rates(machine), _servers(machine), np.zeros(len(COUNTED)), make_marks(priorities)
+    )
     if trace.programs:
-        run_blocks(
-            costs.ops, costs.accesses, _work(trace), make_layout(machine, costs), state.caches, make_rates(machine),
-            _servers(machine), make_marks(priorities), log,
-        )  # fmt: skip
+        run_blocks(Program(costs.ops, costs.accesses, _work(trace)), make_layout(machine, costs), memory, log)
     state.launches += 1
     totals = block_totals(machine, program, costs, trace)
-    moved = dict(zip(COUNTED, log.counted.tolist(), strict=True))
+    moved = dict(zip(COUNTED, memory.counted.tolist(), strict=True))
     return finish_launch(
         machine,
         totals,
@@ -115,8 +117,7 @@ def make_layout(machine: Machine, costs: Costs) -> Layout:
     of_die = -(-machine.units // machine.dies)
     residency = costs.residency
     return Layout(
-        l2_of=np.array([unit // machine.l2_units for unit in usable], np.int32),
-        die_of=np.array([unit // of_die for unit in usable], np.int32),
+        units=np.array([(unit // machine.l2_units, unit // of_die) for unit in usable], np.int64),
         places=residency.blocks_per_unit,
         sets=residency.sets,
         groups=residency.groups,
@@ -156,32 +157,20 @@ def _work(trace: Trace) -> Work:
     return Work(trace.first_step, trace.segments, trace.first_access, trace.addresses, trace.active)
 
 
-def _servers(machine: Machine) -> Servers:
-    dies = machine.dies
-    return Servers(
-        l2=np.zeros(_l2_count(machine)),
-        llc=np.zeros(dies),
-        memory=np.zeros(dies),
-        link=np.zeros(dies),
-        atomics=np.zeros(max(1, machine.llc_slices) + 1),
-    )
+def _servers(machine: Machine) -> NDArray[np.float64]:
+    return np.zeros((SERVERS, max(_l2_count(machine), machine.dies, machine.llc_slices + 1)))
 
 
-def make_marks(priorities: Sequence[PriorityRange]) -> Marks:
-    """Return the marks of a launch as arrays."""
-    return Marks(
-        np.array([mark.begin for mark in priorities], np.int64),
-        np.array([mark.end for mark in priorities], np.int64),
-        np.array([PRIORITIES[mark.priority] for mark in priorities], np.int32),
-    )
+def make_marks(priorities: Sequence[PriorityRange]) -> NDArray[np.int64]:
+    """Return the marks of a launch as rows of begin, end and priority."""
+    rows = [(mark.begin, mark.end, PRIORITIES[mark.priority]) for mark in priorities]
+    return np.array(rows, np.int64).reshape(-1, 3)
 
 
 def empty_log(units: int, timeline: bool = False) -> Log:
     """Return a log that nothing has been written to."""
     return Log(
-        waits=np.zeros(REASONS),
-        counted=np.zeros(len(COUNTED)),
-        totals=np.zeros(8),
+        totals=np.zeros(WAITS + REASONS),
         unit_end=np.zeros(units),
         slices=np.zeros((TIMELINE_SLICES if timeline else 0, 6)),
         slice_units=TIMELINE_UNITS if timeline else 0,
@@ -191,7 +180,7 @@ def empty_log(units: int, timeline: bool = False) -> Log:
 def _waits(log: Log) -> Mapping[str, float]:
     """Return shares of block time by reason."""
     time = max(float(log.totals[BLOCK_TIME]), 1.0)
-    found: NDArray[np.float64] = log.waits / time
+    found: NDArray[np.float64] = log.totals[WAITS:] / time
     return {name: float(share) for name, share in zip(REASON_NAMES, found, strict=True) if share > 0.0}
 
 

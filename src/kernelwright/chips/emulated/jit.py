@@ -1,6 +1,9 @@
-"""How functions of the event loop are compiled."""
+"""How functions of the event loop are compiled, and when what is kept of them on disk is out of date."""
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -11,15 +14,34 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # its call, so none are counted; such functions cannot allocate.
 _JIT: Any = numba.njit
 _UNCOUNTED: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
+# What is compiled into functions kept on disk: Numba itself looks at the file of the outermost function only.
+SOURCES = (
+    "caches", "costs", "event_blocks", "event_loop", "event_state", "jit", "memory_path", "op_costs", "op_rows",
+    "summary", "wave",
+)  # fmt: skip
 
 
 def inlined(function: Function) -> Function:
     """Return `function` compiled into whoever calls it."""
-    compiled_function: Function = _JIT(forceinline=True, **_UNCOUNTED)(function)
-    return compiled_function
+    made: Function = _JIT(forceinline=True, **_UNCOUNTED)(function)
+    return made
 
 
 def compiled(function: Function) -> Function:
-    """Return `function` compiled on its own, kept on disk, without the interpreter's lock."""
-    compiled_function: Function = _JIT(cache=True, nogil=True, **_UNCOUNTED)(function)
-    return compiled_function
+    """Return `function` compiled on its own, kept on disk where that can be, without the interpreter's lock."""
+    made: Any = _JIT(nogil=True, **_UNCOUNTED)(function)
+    try:
+        made.enable_caching()
+    except RuntimeError:
+        return made  # type: ignore[no-any-return] # nowhere to write: compiled anew in every process
+    made._cache._cache_file._source_stamp = sources_stamp()
+    return made  # type: ignore[no-any-return]
+
+
+@cache
+def sources_stamp() -> str:
+    """Return a digest of all that compiled functions are made of."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return digest.hexdigest()

@@ -40,23 +40,21 @@ class Rates(NamedTuple):
     stream_first: int
 
 
-class Servers(NamedTuple):
-    """When each server is free next: an L2 of a group of units, a cache and memory by die, links by target die."""
-
-    l2: NDArray[np.float64]
-    llc: NDArray[np.float64]
-    memory: NDArray[np.float64]
-    link: NDArray[np.float64]
-    atomics: NDArray[np.float64]
+# Rows of when servers are free next: L2s, then by die the last-level cache, memory and links into it, then slices.
+L2, LLC, MEMORY, LINK, ATOMICS, SERVERS = range(6)
 
 
 class Memory(NamedTuple):
-    """All that is shared by the chip; `counted` by column."""
+    """All that is shared by the chip; `servers` when each is free, `counted` by column.
+
+    Rows of `marks` are begin and end of an address range and its own priority; a later range wins.
+    """
 
     caches: Caches
     rates: Rates
-    servers: Servers
+    servers: NDArray[np.float64]
     counted: NDArray[np.float64]
+    marks: NDArray[np.int64]
 
 
 class Request(NamedTuple):
@@ -76,29 +74,22 @@ class Request(NamedTuple):
     priority: int
 
 
-class Marks(NamedTuple):
-    """Address ranges with a priority of their own, and an order: a later range wins."""
-
-    begin: NDArray[np.int64]
-    end: NDArray[np.int64]
-    priority: NDArray[np.int32]
-
-
 @inlined
-def claim(free: NDArray[np.float64], index: int, now: float, cycles: float) -> float:
+def claim(servers: NDArray[np.float64], kind: int, index: int, now: float, cycles: float) -> float:
     """Return when a server is done with `cycles` of work that comes `now`."""
-    end = max(now, free[index]) + cycles
-    free[index] = end
+    end = max(now, servers[kind, index]) + cycles
+    servers[kind, index] = end
     return float(end)
 
 
 @inlined
-def marked_priority(marks: Marks, rates: Rates, address: int, priority: int) -> int:
+def marked_priority(memory: Memory, address: int, priority: int) -> int:
     """Return the priority class of an address: its access's, or that of the last mark over it."""
-    for index in range(marks.begin.shape[0]):
-        if marks.begin[index] <= address < marks.end[index]:
-            priority = marks.priority[index]
-    return 1 if priority == 0 and rates.stream_first == 0 else priority
+    marks = memory.marks
+    for index in range(marks.shape[0]):
+        if marks[index, 0] <= address < marks[index, 1]:
+            priority = int(marks[index, 2])
+    return 1 if priority == 0 and memory.rates.stream_first == 0 else priority
 
 
 @inlined
@@ -126,7 +117,7 @@ def cross_link(memory: Memory, request: Request, target: int, source: int) -> tu
     if far == 0.0:
         return request.now, 0.0
     memory.counted[LINK_BYTES] += far
-    return claim(memory.servers.link, target, request.now, far / rates.link_rate), rates.link_latency
+    return claim(memory.servers, LINK, target, request.now, far / rates.link_rate), rates.link_latency
 
 
 @inlined
@@ -147,7 +138,7 @@ def fetch_far(memory: Memory, request: Request, arrive: float) -> float:
     if rates.llc:
         c = caches.control.shape[0] - 1
         counted[LLC_BYTES] += moved
-        done = max(done, claim(servers.llc, home, now, moved / (rates.llc_rate * share)))
+        done = max(done, claim(servers, LLC, home, now, moved / (rates.llc_rate * share)))
         row = find_entry(caches, c, key)
         if row >= 0:
             counted[LLC_HITS] += moved
@@ -155,7 +146,7 @@ def fetch_far(memory: Memory, request: Request, arrive: float) -> float:
             return float(max(done + rates.llc_latency + link_latency, caches.ready[row]))
         row = insert(caches, c, key, int(moved), request.priority)
     counted[READ_BYTES] += moved
-    done = max(done, claim(servers.memory, home, now, request.camping * moved / (rates.memory_rate * share)))
+    done = max(done, claim(servers, MEMORY, home, now, request.camping * moved / (rates.memory_rate * share)))
     ready = done + rates.memory_latency + link_latency
     if row >= 0:
         caches.ready[row] = ready
@@ -169,7 +160,7 @@ def read_tile(memory: Memory, request: Request) -> float:
     if not rates.l2:
         return fetch_far(memory, request, request.arrive)
     memory.counted[L2_BYTES] += request.moved
-    done = max(request.arrive, claim(memory.servers.l2, group, request.now, request.moved / rates.l2_rate))
+    done = max(request.arrive, claim(memory.servers, L2, group, request.now, request.moved / rates.l2_rate))
     row = find_entry(caches, group, request.key)
     if row >= 0:
         memory.counted[L2_HITS] += request.moved
@@ -191,13 +182,13 @@ def write_tile(memory: Memory, request: Request) -> float:
     done = request.arrive
     if rates.l2:
         counted[L2_BYTES] += moved
-        done = max(done, claim(servers.l2, c, now, moved / rates.l2_rate))
+        done = max(done, claim(servers, L2, c, now, moved / rates.l2_rate))
     if rates.llc:
         c = caches.control.shape[0] - 1
         counted[LLC_BYTES] += moved
         target = home if rates.die_hash_bits > 0 else (request.die + 1) % rates.dies
         linked, _ = cross_link(memory, request, target, request.die)
-        done = max(done, linked, claim(servers.llc, home, now, moved / (rates.llc_rate * share)))
+        done = max(done, linked, claim(servers, LLC, home, now, moved / (rates.llc_rate * share)))
     row = -1
     if rates.l2 or rates.llc:
         row = find_entry(caches, c, request.key)
@@ -209,7 +200,7 @@ def write_tile(memory: Memory, request: Request) -> float:
                 caches.ready[row] = done
     if row < 0 or caches.entries[row, DIRTY] == 0:
         counted[WRITE_BYTES] += moved
-        claim(servers.memory, home, now, request.camping * moved / (rates.memory_rate * share))
+        claim(servers, MEMORY, home, now, request.camping * moved / (rates.memory_rate * share))
         if row >= 0:
             caches.entries[row, DIRTY] = 1
     return done
@@ -228,8 +219,8 @@ def update_tile(memory: Memory, now: float, address: int, cycles: float, lines: 
     mixed = (line ^ (line >> 9)) * 0x9E3779B1
     index = ((mixed >> 11) & 0x7FFFFFFF) % rates.slices
     latency = rates.llc_latency if rates.llc else rates.l2_latency
-    here = claim(memory.servers.atomics, index, now, cycles / min(rates.slices, max(1, lines)))
-    return max(here, claim(memory.servers.atomics, rates.slices, now, cycles / rates.slices)) + latency
+    here = claim(memory.servers, ATOMICS, index, now, cycles / min(rates.slices, max(1, lines)))
+    return max(here, claim(memory.servers, ATOMICS, rates.slices, now, cycles / rates.slices)) + latency
 
 
 @inlined

@@ -41,9 +41,7 @@ def program_rows(
         UnsupportedOpError: the machine has no rate for an op.
     """
     late = late_slots(program)
-    return [
-        fuse_rows(_segment_rows(machine, residency, program, segment, lines), late) for segment in program.segments
-    ]
+    return [fuse_rows(_segment_rows(machine, residency, program, segment, lines), late) for segment in program.segments]
 
 
 def late_slots(program: TileProgram) -> frozenset[int]:
@@ -149,5 +147,3 @@ def _spill(machine: Machine, residency: Residency, warps: int) -> OpCost:
     moved = 2 * 4 * residency.spilled * warps * machine.warp_lanes * machine.spill_cost
     cycles = moved / machine.copy_bytes_per_cycle / residency.sets
     return OpCost(PORT, cycles, cycles, cycles + machine.shared_latency)
-
-

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.costs import Costs
+from kernelwright.chips.emulated.costs import IS_BULK, OP_CODE, OP_RESOURCE, PORT_CYCLES, SERVICE, Costs
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.op_costs import RESOURCES, SHARED, padded_flops
 from kernelwright.chips.emulated.op_rows import LOCAL
@@ -48,13 +48,14 @@ def sum_totals(
     cycles = dict.fromkeys(RESOURCES, 0.0)
     for index in range(len(program.segments)):
         for row in range(ops.first[index], ops.first[index + 1]):
-            if ops.code[row] == LOCAL:
-                resource = int(ops.resource[row])
+            if ops.rows[row, OP_CODE] == LOCAL:
+                resource = int(ops.rows[row, OP_RESOURCE])
                 share = residency.share if resource < SHARED else 1.0
-                cycles[RESOURCES[resource]] += float(runs[index]) * float(ops.service[row]) * residency.sets * share
+                busy = float(ops.cycles[row, SERVICE]) * residency.sets * share
+                cycles[RESOURCES[resource]] += float(runs[index]) * busy
     for access in range(len(program.accesses)):
-        bulk = bool(costs.accesses.bulk[access])
-        of_block = float(costs.accesses.port_cycles[access]) * (1 if bulk else residency.sets)
+        bulk = bool(costs.accesses.marks[access, IS_BULK])
+        of_block = float(costs.accesses.amounts[access, PORT_CYCLES]) * (1 if bulk else residency.sets)
         cycles["bulk" if bulk else "copy"] += float(passes[access]) * of_block
     energy: dict[str, float] = {}
     for segment_runs, segment in zip(runs.tolist(), program.segments, strict=True):

@@ -11,13 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernelwright.chips.emulated.caches import empty_caches
-from kernelwright.chips.emulated.costs import Costs, cost_program
+from kernelwright.chips.emulated.costs import (
+    CAMPING,
+    IS_BULK,
+    MOVED_BYTES,
+    OP_ACCESS,
+    OP_CODE,
+    OP_NUMBER,
+    PORT_CYCLES,
+    SERVICE,
+    Costs,
+    cost_program,
+)
 from kernelwright.chips.emulated.event_loop import run_blocks
-from kernelwright.chips.emulated.event_state import Layout, Work
+from kernelwright.chips.emulated.event_state import Layout, Program, Work
 from kernelwright.chips.emulated.events import empty_log, make_marks, make_rates
 from kernelwright.chips.emulated.jit import compiled
 from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.memory_path import Rates, Servers
+from kernelwright.chips.emulated.memory_path import COUNTED, SERVERS, Memory, Rates
 from kernelwright.chips.emulated.op_rows import ATOMIC, STORE
 from kernelwright.chips.emulated.result import LaunchTime
 from kernelwright.chips.emulated.summary import TraceSummary
@@ -75,7 +86,9 @@ def wave_launch(machine: Machine, program: TileProgram, summary: TraceSummary) -
 def segment_weights(costs: Costs) -> NDArray[np.float64]:
     """Return cycles of one run of each segment if nothing overlapped."""
     ops, table = costs.ops, costs.accesses
-    rows = ops.service + np.where(ops.access >= 0, table.port_cycles[ops.access] if len(table.elements) else 0.0, 0.0)
+    access = ops.rows[:, OP_ACCESS]
+    port = np.concatenate([table.amounts[:, PORT_CYCLES], [0.0]])
+    rows = ops.cycles[:, SERVICE] + port[access]
     sums = np.concatenate([[0.0], np.cumsum(rows)])
     weights: NDArray[np.float64] = sums[ops.first[1:]] - sums[ops.first[:-1]] + 1.0
     return weights
@@ -84,11 +97,11 @@ def segment_weights(costs: Costs) -> NDArray[np.float64]:
 def find_traffic(machine: Machine, costs: Costs, summary: TraceSummary) -> Traffic:
     """Return what moves where: reuse within the blocks that run together, or that a cache's size spans."""
     table = costs.accesses
-    parts = np.where(table.bulk == 1, 1.0, float(costs.residency.sets))
-    sizes = table.moved_bytes * parts
+    parts = np.where(table.marks[:, IS_BULK] == 1, 1.0, float(costs.residency.sets))
+    sizes = table.amounts[:, MOVED_BYTES] * parts
     is_write = np.zeros(len(sizes), bool)
-    stores = np.isin(costs.ops.code, (STORE, ATOMIC))
-    is_write[costs.ops.access[stores]] = True
+    stores = np.isin(costs.ops.rows[:, OP_CODE], (STORE, ATOMIC))
+    is_write[costs.ops.rows[stores, OP_ACCESS]] = True
     touched = summary.passes * sizes
     resident = machine.usable_units * costs.residency.blocks_per_unit
     near = max(float(machine.l2_units), _kept_window(summary, sizes, machine.l2_bytes))
@@ -118,7 +131,7 @@ def find_traffic(machine: Machine, costs: Costs, summary: TraceSummary) -> Traff
 
 def look_closely(costs: Costs, machine: Machine, summary: TraceSummary, held: int, latency: float) -> CloseLook:
     """Return how a block's time goes with its length, on a unit of `held` blocks and alone."""
-    rows = len(costs.ops.code) * costs.residency.sets * held / max(1, len(costs.ops.first) - 1)
+    rows = len(costs.ops.rows) * costs.residency.sets * held / max(1, len(costs.ops.first) - 1)
     long = max(FEWEST_STEPS, int(CLOSE_EVENTS / max(rows, 1.0)))
     pieces = [cut_steps(costs, summary, cap) for cap in (max(3, long // 2), long)]
     ends = _run_pieces(costs, machine, pieces, held, latency)
@@ -144,7 +157,7 @@ def cut_steps(costs: Costs, summary: TraceSummary, cap: int) -> tuple[NDArray[np
 
 def _accesses_of(costs: Costs) -> NDArray[np.int64]:
     """Return how many accesses one run of each segment makes."""
-    sums = np.concatenate([[0], np.cumsum(costs.ops.access >= 0)])
+    sums = np.concatenate([[0], np.cumsum(costs.ops.rows[:, OP_ACCESS] >= 0)])
     found: NDArray[np.int64] = sums[costs.ops.first[1:]] - sums[costs.ops.first[:-1]]
     return found
 
@@ -175,12 +188,13 @@ def _run_pieces(
     )
     residency = costs.residency
     layout = Layout(
-        l2_of=np.zeros(4, np.int32), die_of=np.zeros(4, np.int32), places=held, sets=residency.sets,
+        units=np.zeros((4, 2), np.int64), places=held, sets=residency.sets,
         groups=residency.groups, slots=costs.slots, bulk_depth=machine.bulk_depth,
         bulk_setup=float(machine.bulk_setup_cycles), barrier=float(machine.barrier_cycles), dispatch=0.0,
     )  # fmt: skip
     log = empty_log(4)
-    run_blocks(costs.ops, costs.accesses, work, layout, _NO_CACHES, _latency_only(latency), _servers(), _NO_MARKS, log)
+    memory = Memory(_NO_CACHES, _latency_only(latency), np.zeros((SERVERS, 2)), np.zeros(len(COUNTED)), _NO_MARKS)
+    run_blocks(Program(costs.ops, costs.accesses, work), layout, memory, log)
     return [float(end) for end in log.unit_end]
 
 
@@ -192,10 +206,6 @@ def _latency_only(latency: float) -> Rates:
     """Return a memory that is never busy."""
     plenty = 1e30
     return Rates(plenty, plenty, plenty, plenty, latency, latency, latency, 0.0, 0, 0, 1, 0, 1, 1)
-
-
-def _servers() -> Servers:
-    return Servers(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1))
 
 
 def _kept_window(summary: TraceSummary, sizes: NDArray[np.float64], capacity: int) -> float:
@@ -214,7 +224,7 @@ def _shared_bounds(machine: Machine, costs: Costs, summary: TraceSummary, traffi
     """Return the least cycles that what all units share needs: L2s, last level, link, memory, atomics, dispatcher."""
     rates, moved = make_rates(machine), traffic.moved
     l2s = machine.usable_units / machine.l2_units
-    camping = float(np.max(costs.accesses.camping, initial=1.0))
+    camping = float(np.max(costs.accesses.amounts[:, CAMPING], initial=1.0))
     memory = (moved["memory_read"] + moved["memory_write"]) * camping
     bounds = [memory / rates.memory_rate, summary.blocks * machine.dispatch_cycles]
     if rates.l2:
@@ -223,10 +233,10 @@ def _shared_bounds(machine: Machine, costs: Costs, summary: TraceSummary, traffi
         bounds.append(moved["llc"] / rates.llc_rate)
     if machine.dies > 1:
         bounds.append(moved["link"] / (rates.link_rate * machine.dies))
-    for row in np.flatnonzero(costs.ops.code == ATOMIC):
-        access = costs.ops.access[row]
-        cycles = float(costs.ops.service[row]) * costs.residency.sets
-        spread = min(rates.slices, max(1, int(costs.ops.number[row])))
+    for row in np.flatnonzero(costs.ops.rows[:, OP_CODE] == ATOMIC):
+        access = costs.ops.rows[row, OP_ACCESS]
+        cycles = float(costs.ops.cycles[row, SERVICE]) * costs.residency.sets
+        spread = min(rates.slices, max(1, int(costs.ops.rows[row, OP_NUMBER])))
         bounds += [summary.hottest[access] * cycles / spread, summary.passes[access] * cycles / rates.slices]
     return [bound for bound in bounds if bound > 0.0]
 
