@@ -29,7 +29,7 @@ DESIGNS = {
     "several": Design(PLAIN.changed(grid="table", items="several", rows="group", loops="apart"), SMALL),
     "ahead": Design(PLAIN.changed(slots="ahead", loops="apart"), SMALL),
     "regimes": Design(
-        FULL.changed(items="one", slots="ahead", key_load="by_regime", order="by_regime"),
+        FULL.changed(items="one", slots="ahead", key_load="by_regime", order="by_regime", distances="narrow"),
         replace(SMALL, as_tile=1),
         {"chunk/64": replace(SMALL, tiles_first=1), "few/128": SMALL},
     ),

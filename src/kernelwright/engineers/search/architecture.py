@@ -13,6 +13,7 @@ Softmax = Literal["exp", "exp2"]
 Rows = Literal["tokens", "group"]
 Prefix = Literal["serial", "split"]
 KeyLoad = Literal["transposed_tile", "transposed_pointers", "by_regime"]
+Distances = Literal["wide", "narrow"]
 Slots = Literal["same", "ahead"]
 Order = Literal["heads", "by_regime"]
 Items = Literal["one", "several"]
@@ -28,9 +29,9 @@ class Architecture:
     `rows` tokens: a tile holds tokens of one query head; group: tokens x the query heads of one
     KV head. `prefix` split: a long prefix is shared out over programs and merged by a second
     kernel. `key_load` and `order` by_regime: tiles say which. `slots` ahead: a step loads the pool
-    slots of the step after it. `order` heads: neighbouring programs are heads of one tile. `items`
-    several: a program works through several tiles. `per_regime`: host code picks tiles by the
-    lengths of the call.
+    slots of the step after it. `distances` narrow: 32-bit arithmetic from scalar bases. `order`
+    heads: neighbouring programs are heads of one tile. `items` several: a program works through
+    several tiles. `per_regime`: host code picks tiles by the lengths of the call.
     """
 
     grid: Grid = "padded_exit"
@@ -41,6 +42,7 @@ class Architecture:
     key_load: KeyLoad = "transposed_pointers"
     items: Items = "one"
     slots: Slots = "same"
+    distances: Distances = "wide"
     order: Order = "heads"
     per_regime: bool = False
 

@@ -4,7 +4,7 @@ import inspect
 from dataclasses import astuple
 from string import Template
 
-from kernelwright.engineers.search import host_text, kernel_text, regimes
+from kernelwright.engineers.search import host_text, kernel_text, merge_text, narrow_text, regimes
 from kernelwright.engineers.search.architecture import MARK, Architecture, Design, Tiles
 
 _LINE = 116
@@ -48,12 +48,16 @@ def _device_functions(architecture: Architecture) -> list[str]:
     fill["early"] = kernel_text.EARLY_AHEAD.rstrip() if ahead else ""
     fill["slots"] = (kernel_text.SLOTS_AHEAD if ahead else kernel_text.SLOTS_SAME).rstrip()
     fill["sweeps"] = Template(sweeps).substitute(fill).rstrip()
+    # A module of fragments of equal names: those of narrow distances where there are any.
+    chosen = narrow_text if architecture.distances == "narrow" else kernel_text
+    fill["load_moves"] = ", False" if architecture.distances == "narrow" else ""
+    fill["addresses"], fill["mask_addresses"] = chosen.ADDRESSES.rstrip(), chosen.MASK_ADDRESSES.rstrip()
     texts = [
-        kernel_text.LOAD_TILE,
-        kernel_text.LOAD_KEYS,
+        chosen.LOAD_TILE,
+        chosen.LOAD_KEYS,
         kernel_text.CAP,
-        kernel_text.SOFTMAX_EXP2 if base2 else kernel_text.SOFTMAX_EXP,
-        kernel_text.SWEEP,
+        chosen.SOFTMAX_EXP2 if base2 else kernel_text.SOFTMAX_EXP,
+        chosen.SWEEP,
         kernel_text.FINISH,
         kernel_text.ATTEND,
         *_kernels(architecture),
@@ -68,7 +72,7 @@ def _kernels(architecture: Architecture) -> list[str]:
         return [kernel_text.KERNEL_PADDED_EXIT]
     several = architecture.items == "several"
     kernels = [kernel_text.ITEM, kernel_text.KERNEL_TABLE_SEVERAL if several else kernel_text.KERNEL_TABLE]
-    return [*kernels, kernel_text.MERGE] if architecture.prefix == "split" else kernels
+    return [*kernels, merge_text.MERGE] if architecture.prefix == "split" else kernels
 
 
 def _tiles_text(design: Design) -> str:

@@ -90,11 +90,14 @@ SHARED = """\
         k_buffer.stride(0), k_buffer.stride(1), v_buffer.stride(0), v_buffer.stride(1),
         scale, k_scale, v_scale, logit_cap, window, group,
     )
+    # The largest distance within a pool, and between two tokens of a request.
+    pools = max(k_buffer.shape[0] * k_buffer.stride(0), v_buffer.shape[0] * v_buffer.stride(0))
+    furthest = max(pools, 2 * max(lengths) * max(shared[i] for i in (14, 16, 18, 20)))
     constants = {
         "PREFIX": sum(prefixes) > 0, "INTERIOR": max(lengths) > 16,
         "CUSTOM": custom, "CUSTOM_PREFIX": custom and not skip_prefix_custom_mask,
         "CAUSAL": bool(is_causal) and not custom, "WINDOW": windowed, "CAP": logit_cap > 0,
-        "SINKS": sinks is not None, "AS_TILE": bool($as_tile), "BM": rows,
+        "SINKS": sinks is not None, "AS_TILE": bool($as_tile), "WIDE": furthest >= 2**31, "BM": rows,
         "BN": keys, "BE": new, "BD": min(new, edge), "DQ": dq, "DQ0": dq0, "DQ1": dq1, "DV": dv, "DV0": dv0, "DV1": dv1,
     }
 """

@@ -88,10 +88,11 @@ def _power(x):
 SWEEP = '''
 @triton.jit
 def _sweep(acc, acc1, m_i, l_i, q, q1, k_base, v_base, stride_k, stride_v, index, first, last,
-           position, mask_rows, live, scale, cap, window,
+           position, mask_base, mask_rows, live, scale, cap, window,
            GATHER: tl.constexpr, MASKED: tl.constexpr, CUSTOM: tl.constexpr, CAUSAL: tl.constexpr,
            WINDOW: tl.constexpr, CAP: tl.constexpr, BN: tl.constexpr, DQ: tl.constexpr, DQ0: tl.constexpr,
-           DQ1: tl.constexpr, DV: tl.constexpr, DV0: tl.constexpr, DV1: tl.constexpr, AS_TILE: tl.constexpr):
+           DQ1: tl.constexpr, DV: tl.constexpr, DV0: tl.constexpr, DV1: tl.constexpr, AS_TILE: tl.constexpr,
+           WIDE: tl.constexpr):
     """Attend to keys [first, last); a query at `position` stands in the frame of these keys."""
 $early
     for start in range(first, last, BN):
@@ -154,13 +155,13 @@ SLOTS_AHEAD = """\
 SWEEPS_ONE = """\
     if PREFIX:
         acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, first, last,
-                                     cached + token, mask_rows, live, scale * k_scale, cap, window,
-                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE)
+                                     cached + token, mask_base, mask_rows, live, scale * k_scale, cap, window,
+                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE, WIDE)
         acc *= v_scale
         acc1 *= v_scale
     acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_new, v_new, ske, sve, index, new_first, new_last,
-                                 token, mask_rows + cached, live, scale, cap, window,
-                                 False, True, CUSTOM, CAUSAL, WINDOW, CAP, BE, $widths, AS_TILE)
+                                 token, mask_base, mask_rows + cached, live, scale, cap, window,
+                                 False, True, CUSTOM, CAUSAL, WINDOW, CAP, BE, $widths, AS_TILE, WIDE)
 """
 
 SWEEPS_APART = """\
@@ -169,11 +170,11 @@ SWEEPS_APART = """\
         if not (WINDOW or CUSTOM_PREFIX):
             middle = tl.maximum(first, first + (last - first) // BN * BN)
             acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, first, middle,
-                                         cached + token, mask_rows, live, scale * k_scale, cap, window,
-                                         True, False, False, False, False, CAP, BN, $widths, AS_TILE)
+                                         cached + token, mask_base, mask_rows, live, scale * k_scale, cap, window,
+                                         True, False, False, False, False, CAP, BN, $widths, AS_TILE, WIDE)
         acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, middle, last,
-                                     cached + token, mask_rows, live, scale * k_scale, cap, window,
-                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE)
+                                     cached + token, mask_base, mask_rows, live, scale * k_scale, cap, window,
+                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE, WIDE)
         acc *= v_scale
         acc1 *= v_scale
     new_middle = new_first
@@ -183,11 +184,11 @@ SWEEPS_APART = """\
             full = tl.minimum(extend, token_first + 1)
         new_middle = tl.minimum(full, new_last) // BE * BE
         acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_new, v_new, ske, sve, index, new_first, new_middle,
-                                     token, mask_rows, live, scale, cap, window,
-                                     False, False, False, False, False, CAP, BE, $widths, AS_TILE)
+                                     token, mask_base, mask_rows, live, scale, cap, window,
+                                     False, False, False, False, False, CAP, BE, $widths, AS_TILE, WIDE)
     acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_new, v_new, ske, sve, index, new_middle, new_last,
-                                 token, mask_rows + cached, live, scale, cap, window,
-                                 False, True, CUSTOM, CAUSAL, WINDOW, CAP, BD, $widths, AS_TILE)
+                                 token, mask_base, mask_rows + cached, live, scale, cap, window,
+                                 False, True, CUSTOM, CAUSAL, WINDOW, CAP, BD, $widths, AS_TILE, WIDE)
 """
 
 WIDTHS = "DQ, DQ0, DQ1, DV, DV0, DV1"
@@ -198,8 +199,24 @@ part_ptr, sums_ptr, sqt, sqh, sket, skeh, svet, sveh, sot, soh, skbt, skbh, svbt
 scale, k_scale, v_scale, cap, window, group,"""
 
 CONSTANTS = """\
-PREFIX, INTERIOR, CUSTOM, CUSTOM_PREFIX, CAUSAL, WINDOW, CAP, SINKS, AS_TILE, BM, BN, BE, BD,
+PREFIX, INTERIOR, CUSTOM, CUSTOM_PREFIX, CAUSAL, WINDOW, CAP, SINKS, AS_TILE, WIDE, BM, BN, BE, BD,
 DQ, DQ0, DQ1, DV, DV0, DV1"""
+
+# Where the rows of the query tile lie in memory, and in the mask.
+ADDRESSES = """\
+    at = (q_start + token).to(tl.int64)
+    q_base = q_ptr
+    q_rows = at * sqt + heads * sqh
+    o_base = o_ptr
+    o_rows = at * sot + heads * soh
+"""
+
+MASK_ADDRESSES = """\
+    mask_base = mask_ptr
+    mask_rows = mask_ptr + token * 0
+    if CUSTOM:
+        mask_rows = mask_ptr + tl.load(mask_indptr + request) + token * (cached + extend).to(tl.int64)
+"""
 
 # rows: which token and head each row of the query tile is.
 ROWS_TOKENS = """\
@@ -213,8 +230,8 @@ ROWS_TOKENS = """\
 
 ROWS_GROUP = """\
     row = tile * BM + tl.arange(0, BM)
-    token = row // group
-    heads = head * group + row % group
+    token = (row.to(tl.uint32) // group.to(tl.uint32)).to(tl.int32)
+    heads = head * group + row - token * group
     kv_head = head
     token_first = tile * BM // group
     token_last = (tile * BM + BM - 1) // group
@@ -233,20 +250,17 @@ def _attend($arguments
 $rows
     token_last = tl.minimum(token_last, extend - 1)
     live = token < extend
-    at = (q_start + token).to(tl.int64)
-    q_rows = at * sqt + heads * sqh
-    q = _load_tile(q_ptr, q_rows, live, 0, DQ0, DQ, True)
+$addresses
+    q = _load_tile(q_base, q_rows, live, 0, DQ0, DQ, True$load_moves)
     q1 = q
     if DQ1 > 0:
-        q1 = _load_tile(q_ptr, q_rows, live, DQ0, DQ1, DQ, True)
+        q1 = _load_tile(q_base, q_rows, live, DQ0, DQ1, DQ, True$load_moves)
     acc = tl.zeros([BM, DV0], tl.float32)
     acc1 = tl.zeros([BM, DV1 if DV1 > 0 else 1], tl.float32)
     # Finite, so that a row that sees no key in a step gives weights 0 and never inf - inf.
     m_i = tl.full([BM], -1.0e30, tl.float32)
     l_i = tl.zeros([BM], tl.float32)
-    mask_rows = mask_ptr + token * 0
-    if CUSTOM:
-        mask_rows = mask_ptr + tl.load(mask_indptr + request) + token * (cached + extend).to(tl.int64)
+$mask_addresses
     k_pool = kb_ptr + kv_head * skbh
     v_pool = vb_ptr + kv_head * svbh
     skb = skbt
@@ -276,7 +290,7 @@ $sweeps
         if DV1 > 0:
             tl.store(part[:, None] + DV0 + tl.arange(0, DV1)[None, :], acc1)
     else:
-        _finish(acc, acc1, m_i, l_i, sinks, heads, live, o_ptr, at * sot + heads * soh, SINKS, $widths)
+        _finish(acc, acc1, m_i, l_i, sinks, heads, live, o_base, o_rows, SINKS, $widths)
 '''
 
 FINISH = '''
@@ -381,52 +395,3 @@ def extend_kernel($arguments
               table, item, head, n_heads, n_tiles, n_requests, n_pieces, step,
               TABLE, SPLIT, $constants)
 """
-
-# A row of the table behind those of the items: request, tile, first item, number of items.
-MERGE = '''
-@triton.jit(do_not_specialize=$merge_numbers)
-def merge_kernel(part_ptr, sums_ptr, o_ptr, qo_indptr, kv_indptr, sinks, table, sot, soh,
-                 n_heads, n_tiles, n_requests, n_pieces, step, n_items, group,
-                 TABLE: tl.constexpr, SINKS: tl.constexpr, BM: tl.constexpr, $width_parameters):
-    """Join the partial results of the pieces of one query tile."""
-    head = tl.program_id(0)
-    entry = tl.program_id(1)
-    if TABLE:
-        row_of_table = table + (n_items + entry) * 4
-        request = tl.load(row_of_table)
-        tile = tl.load(row_of_table + 1)
-        item = tl.load(row_of_table + 2)
-        count = tl.load(row_of_table + 3)
-    else:
-        request = entry % n_requests
-        tile = n_tiles - 1 - entry // n_requests
-        item = entry * n_pieces
-        cached = tl.load(kv_indptr + request + 1) - tl.load(kv_indptr + request)
-        count = tl.maximum(1, (cached + step - 1) // step)
-    q_start = tl.load(qo_indptr + request)
-    extend = tl.load(qo_indptr + request + 1) - q_start
-    # No pieces where the tile is dead: its loop then reads nothing, and no row is stored.
-    count = tl.where(tile * BM < extend * $row_factor, count, 0)
-$rows
-    live = token < extend
-    acc = tl.zeros([BM, DV0], tl.float32)
-    acc1 = tl.zeros([BM, DV1 if DV1 > 0 else 1], tl.float32)
-    m_i = tl.full([BM], -1.0e30, tl.float32)
-    l_i = tl.zeros([BM], tl.float32)
-    for piece in range(item, item + count):
-        slot = piece * n_heads + head
-        sums = sums_ptr + slot * (2 * BM) + tl.arange(0, BM)
-        part = part_ptr + (slot * BM + tl.arange(0, BM)).to(tl.int64) * (DV0 + DV1)
-        m_part = tl.load(sums)
-        m_new = tl.maximum(m_i, m_part)
-        old = _power(m_i - m_new)
-        fresh = _power(m_part - m_new)
-        l_i = l_i * old + tl.load(sums + BM) * fresh
-        acc = acc * old[:, None] + tl.load(part[:, None] + tl.arange(0, DV0)[None, :]) * fresh[:, None]
-        if DV1 > 0:
-            more = tl.load(part[:, None] + DV0 + tl.arange(0, DV1)[None, :])
-            acc1 = acc1 * old[:, None] + more * fresh[:, None]
-        m_i = m_new
-    at = (q_start + token).to(tl.int64)
-    _finish(acc, acc1, m_i, l_i, sinks, heads, live, o_ptr, at * sot + heads * soh, SINKS, $widths)
-'''

@@ -26,7 +26,7 @@ _COMBINE_EXACT_EVERY, _CHANGES_BY_OWN = 8, 4
 # On chips with warps and pipelines all of these are known to help or to be decided by tiles.
 STRONG = Architecture(
     grid="table", loops="apart", softmax="exp2", rows="group", prefix="split", key_load="by_regime", slots="ahead",
-    order="by_regime", per_regime=True,
+    order="by_regime", distances="narrow", per_regime=True,
 )  # fmt: skip
 
 

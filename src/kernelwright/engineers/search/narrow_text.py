@@ -1,0 +1,129 @@
+"""Fragments for chips whose lanes pay for 64-bit arithmetic: 32-bit distances from scalar bases, fused exponents.
+
+Host code sees to it that distances fit (WIDE keeps them at 64 bits where pools are larger). Distances that do not
+change from step to step stand outside the loop; a step adds once an address.
+"""
+
+LOAD_TILE = '''
+@triton.jit
+def _load_tile(base, rows, live, AT: tl.constexpr, COLS: tl.constexpr, WIDTH: tl.constexpr, MASKED: tl.constexpr,
+               MOVES: tl.constexpr):
+    """[rows, COLS] of a matrix with WIDTH columns, from column AT on; MOVES: the base is new in each step."""
+    d = AT + tl.arange(0, COLS)
+    if MOVES:
+        at = base + (rows[:, None] + d[None, :])
+    else:
+        at = (base + d[None, :]) + rows[:, None]
+    if AT + COLS > WIDTH:
+        tile = tl.load(at, mask=live[:, None] & (d < WIDTH)[None, :], other=0.0)
+    elif MASKED:
+        tile = tl.load(at, mask=live[:, None], other=0.0)
+    else:
+        tile = tl.load(at)
+    return tile
+'''
+
+LOAD_KEYS = '''
+@triton.jit
+def _load_keys(base, rows, live, AT: tl.constexpr, COLS: tl.constexpr, WIDTH: tl.constexpr, MASKED: tl.constexpr,
+               MOVES: tl.constexpr, AS_TILE: tl.constexpr):
+    """[COLS, keys]: rows loaded as they lie and transposed (AS_TILE), or through transposed pointers."""
+    if AS_TILE:
+        tile = tl.trans(_load_tile(base, rows, live, AT, COLS, WIDTH, MASKED, MOVES))
+    else:
+        d = AT + tl.arange(0, COLS)
+        if MOVES:
+            at = base + (rows[None, :] + d[:, None])
+        else:
+            at = (base + d[:, None]) + rows[None, :]
+        if AT + COLS > WIDTH:
+            tile = tl.load(at, mask=live[None, :] & (d < WIDTH)[:, None], other=0.0)
+        elif MASKED:
+            tile = tl.load(at, mask=live[None, :], other=0.0)
+        else:
+            tile = tl.load(at)
+    return tile
+'''
+
+SOFTMAX_EXP2 = '''
+@triton.jit
+def _soften(s, m_i, factor):
+    """Weights of this step, the new row maximum, and the factor for what was summed before."""
+    m_new = tl.maximum(m_i, tl.max(s, 1) * factor)
+    return tl.exp2(tl.fma(s, tl.zeros_like(s) + factor, tl.zeros_like(s) - m_new[:, None])), m_new, tl.exp2(m_i - m_new)
+
+
+@triton.jit
+def _power(x):
+    return tl.exp2(x)
+'''
+
+ADDRESSES = """\
+    q_base = q_ptr + q_start.to(tl.int64) * sqt
+    q_rows = token * sqt + heads * sqh
+    o_base = o_ptr + q_start.to(tl.int64) * sot
+    o_rows = token * sot + heads * soh
+"""
+
+MASK_ADDRESSES = """\
+    mask_base = mask_ptr
+    mask_rows = token
+    if CUSTOM:
+        mask_base = mask_ptr + tl.load(mask_indptr + request)
+        mask_rows = token * (cached + extend)
+"""
+
+SWEEP = '''
+@triton.jit
+def _sweep(acc, acc1, m_i, l_i, q, q1, k_base, v_base, stride_k, stride_v, index, first, last,
+           position, mask_base, mask_rows, live, scale, cap, window,
+           GATHER: tl.constexpr, MASKED: tl.constexpr, CUSTOM: tl.constexpr, CAUSAL: tl.constexpr,
+           WINDOW: tl.constexpr, CAP: tl.constexpr, BN: tl.constexpr, DQ: tl.constexpr, DQ0: tl.constexpr,
+           DQ1: tl.constexpr, DV: tl.constexpr, DV0: tl.constexpr, DV1: tl.constexpr, AS_TILE: tl.constexpr,
+           WIDE: tl.constexpr):
+    """Attend to keys [first, last); a query at `position` stands in the frame of these keys."""
+$early
+    for start in range(first, last, BN):
+        n = start + tl.arange(0, BN)
+        there = n < last
+        if GATHER:
+$slots
+            if not WIDE:
+                slot = slot.to(tl.int32)
+            k_from = k_base
+            v_from = v_base
+            k_rows = slot * stride_k
+            v_rows = slot * stride_v
+        else:
+            k_from = k_base + (start + tl.zeros([], tl.int64)) * stride_k
+            v_from = v_base + (start + tl.zeros([], tl.int64)) * stride_v
+            k_rows = tl.arange(0, BN) * stride_k
+            v_rows = tl.arange(0, BN) * stride_v
+        s = tl.dot(q, _load_keys(k_from, k_rows, there, 0, DQ0, DQ, MASKED, not GATHER, AS_TILE).to(q.dtype))
+        if DQ1 > 0:
+            s = tl.dot(q1, _load_keys(k_from, k_rows, there, DQ0, DQ1, DQ, MASKED, not GATHER, AS_TILE).to(q.dtype), s)
+        factor = scale * $unit
+        if CAP:
+            s = _capped(s, scale, cap)
+            factor = $unit
+        if MASKED:
+            seen = there[None, :]
+            if CUSTOM:
+                chosen = tl.load((mask_base + start) + (mask_rows[:, None] + tl.arange(0, BN)[None, :]),
+                                 mask=live[:, None] & there[None, :], other=0)
+                seen = seen & (chosen != 0)
+            elif CAUSAL:
+                seen = seen & (n[None, :] <= position[:, None])
+            if WINDOW:
+                seen = seen & (position[:, None] <= n[None, :] + window)
+            s = tl.where(seen, s, float("-inf"))
+        p, m_i, alpha = _soften(s, m_i, factor)
+        l_i = l_i * alpha + tl.sum(p, 1)
+        p = p.to(q.dtype)
+        v = _load_tile(v_from, v_rows, there, 0, DV0, DV, MASKED, not GATHER).to(q.dtype)
+        acc = tl.dot(p, v, acc * alpha[:, None])
+        if DV1 > 0:
+            v1 = _load_tile(v_from, v_rows, there, DV0, DV1, DV, MASKED, not GATHER).to(q.dtype)
+            acc1 = tl.dot(p, v1, acc1 * alpha[:, None])
+    return acc, acc1, m_i, l_i
+'''
