@@ -19,6 +19,8 @@ COLUMNS = 8
 BASE, ROWS, USED_ROWS, FREE_ROW, HEADS, MASK, HELD, CAPACITY, ENDS = range(9)
 CONTROL_COLUMNS = 16
 SMALLEST_MEAN_TILE = 256
+# Classes of entries, as `access_costs.PRIORITIES` numbers them.
+NORMAL, KEEP = 1, 2
 
 
 class Caches(NamedTuple):
@@ -150,6 +152,17 @@ def insert(caches: Caches, c: int, key: int, size: int, priority: int) -> int:
     control[c, HELD] += size
     link_newest(caches, c, row, priority)
     return row
+
+
+@compiled
+def release_kept(caches: Caches) -> None:
+    """Make everything that is kept normal, as the newest of its class, in its own order."""
+    for c in range(caches.control.shape[0]):
+        row = caches.control[c, ENDS + 2 * KEEP + 1]
+        while row >= 0:
+            unlink(caches, c, row)
+            link_newest(caches, c, row, NORMAL)
+            row = caches.control[c, ENDS + 2 * KEEP + 1]
 
 
 @compiled

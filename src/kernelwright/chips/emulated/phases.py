@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from numba import njit
-
-from kernelwright.chips.emulated.caches import Caches, link_newest, unlink
+from kernelwright.chips.emulated.caches import release_kept
 from kernelwright.chips.emulated.events import CacheState, PriorityRange, time_launch
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.result import LaunchTime
@@ -19,8 +17,6 @@ from kernelwright.chips.emulated.trace import Trace
 from kernelwright.core.errors import UnknownNameError
 
 Priority = Literal["keep", "normal", "stream"]
-# Classes of entries, as `access_costs.PRIORITIES` numbers them.
-_NORMAL, _KEEP = 1, 2
 PRIORITY_NAMES: tuple[Priority, ...] = ("keep", "normal", "stream")
 
 
@@ -108,14 +104,3 @@ def mark_ranges(marks: Mapping[str, Priority], regions: Sequence[Region]) -> tup
     return tuple(
         PriorityRange(region.begin, region.end, marks[region.name]) for region in regions if region.name in marks
     )
-
-
-@njit(cache=True, nogil=True)
-def release_kept(caches: Caches) -> None:
-    """Make everything that is kept normal, as the newest of its class, in its own order."""
-    for c in range(caches.ends.shape[0]):
-        row = caches.ends[c, _KEEP, 1]
-        while row >= 0:
-            unlink(caches, c, row)
-            link_newest(caches, c, row, _NORMAL)
-            row = caches.ends[c, _KEEP, 1]
