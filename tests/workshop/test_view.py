@@ -5,6 +5,7 @@ import math
 
 from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.verdict import Verdict, WorkloadResult
+from kernelwright.workshop.profile import profile_view
 from kernelwright.workshop.view import evaluation_view, verdict_view
 
 
@@ -45,3 +46,14 @@ def test_a_failure_on_a_public_workload_is_told_in_full_without_seeds() -> None:
     view = verdict_view(Verdict("incorrect", "workload 'open': request 3, expected 1, got inf", facts), ["open"])
     assert view["facts"] == {"workload": "open", "request": 3, "got": "inf"}
     json.dumps(view, allow_nan=False)
+
+
+def test_an_emulated_chip_s_rates_are_not_told_through_rooflines() -> None:
+    rows = (result("open", False, 2.0), result("slow", False, 1.1))
+    verdict = Verdict("accepted", "", workloads=rows, roofline_fraction=0.4, roofline_fraction_bound=0.5, emulated=True)
+    found = Evaluation(3, "c" * 64, verdict)
+    view, profile = evaluation_view(found, ["open", "slow"]), profile_view(found, ["open", "slow"])
+    assert view["roofline_fraction"] is None and view["roofline_fraction_bound"] is None
+    told = json.dumps([view["workloads"], profile["workloads"]])
+    assert "roofline" not in told and "bound" not in told and "1000000.0" not in told
+    assert [row["name"] for row in profile["workloads"]] == ["slow", "open"]  # type: ignore[attr-defined]

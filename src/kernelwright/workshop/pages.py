@@ -37,8 +37,9 @@ where ns is for the whole function, all its launches. A failure is told in its p
 _TOOLS = """\
 check costs no evaluation: use it before evaluate. evaluate answers with the verdict, or with {"job": id} when
 judging takes long: then call poll with that id until the verdict comes. history shows what was tried, with
-evaluation=N its source; profile shows which public workloads are furthest from the roofline. notes is your memory:
-it outlives a restart. submit ends the run with the best candidate so far.
+evaluation=N its source; profile shows which public workloads are furthest from the roofline, or gained least on an
+emulated chip, whose rates only probes tell. notes is your memory: it outlives a restart. submit ends the run with
+the best candidate so far.
 """
 
 PAGES: Mapping[str, str] = {"probe": _PROBE, "rules": _RULES, "tools": _TOOLS}

@@ -8,6 +8,8 @@ from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.verdict import Verdict, WorkloadResult
 
 TEXT_LIMIT = 4000
+# What a workload's result holds of the chip's rates.
+OF_ROOFLINE = ("roofline_ns", "bound")
 # Names of facts that would help to guess hidden inputs or the oracle's work.
 _SECRET_WORDS = ("seed", "secret", "oracle")
 
@@ -26,7 +28,10 @@ def evaluation_view(evaluation: Evaluation, public: Iterable[str]) -> dict[str, 
 
 
 def verdict_view(verdict: Verdict, public: Iterable[str]) -> dict[str, object]:
-    """Return the JSON object on a verdict: no seed, no expected output, nothing that tells hidden lengths."""
+    """Return the JSON object on a verdict: no seed, no expected output, nothing that tells hidden lengths.
+
+    Rooflines of an emulated chip are its profile's rates, which engineers learn by probes alone.
+    """
     names = set(public)
     shown = [w for w in verdict.workloads if not w.hidden and w.name in names]
     hidden = [w for w in verdict.workloads if w.hidden or w.name not in names]
@@ -36,17 +41,23 @@ def verdict_view(verdict: Verdict, public: Iterable[str]) -> dict[str, object]:
         "geomean_speedup": verdict.geomean_speedup,
         "ci95": None if verdict.ci95 is None else list(verdict.ci95),
         "noise_floor": verdict.noise_floor,
-        "roofline_fraction": verdict.roofline_fraction,
-        "roofline_fraction_bound": verdict.roofline_fraction_bound,
+        "roofline_fraction": None if verdict.emulated else verdict.roofline_fraction,
+        "roofline_fraction_bound": None if verdict.emulated else verdict.roofline_fraction_bound,
         "architecture": verdict.architecture,
         "emulated": verdict.emulated,
         **({"unsafe": True} if verdict.unsafe else {}),
-        "workloads": [to_json(w) for w in shown],
+        "workloads": [_workload(w, verdict.emulated) for w in shown],
         "hidden": _aggregate(hidden),
         "advice": [text[:TEXT_LIMIT] for text in verdict.advice[:20]],
         "flags": list(verdict.flags[:20]),
         "seconds": dict(verdict.seconds),
     }
+
+
+def _workload(result: WorkloadResult, emulated: bool) -> dict[str, object]:
+    view = to_json(result)
+    assert isinstance(view, dict)
+    return {name: value for name, value in view.items() if not (emulated and name in OF_ROOFLINE)}
 
 
 def _failure(verdict: Verdict, public: set[str]) -> dict[str, object]:
