@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Occupancy:
-    """Blocks that one unit holds at once, what limits them (warps, blocks, registers, shared memory, grid), and waves."""
+    """Blocks that one unit holds at once, what limits them (warps, blocks, registers, shared memory, grid), waves."""
 
     blocks_per_unit: int
     limiter: str
@@ -29,8 +29,8 @@ class Slice:
 class LaunchTime:
     """One launch on an emulated chip; `time_ns` is emulated, launch floor included.
 
-    `busy` is the share of its peak that each resource was kept busy (matrix, lanes, special, shared, copy, bulk, l2, llc,
-    memory, dispatch), `waits` the share of block time spent by reason (dependency, copies, barrier, resource by
+    `busy` is the share of its peak that each resource was kept busy (matrix, lanes, special, shared, copy, bulk, l2,
+    llc, memory, dispatch), `waits` the share of block time spent by reason (dependency, copies, barrier, resource by
     name), `bytes` what moved at each level (l2, llc, memory, link, with hits), `energy_pj` by component, relative
     only. `bound` names the resource that sets the time. `events` is how many the engine worked through (0: wave tier).
     """

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 class AccessFacts:
     """What running the address slice showed of one access, over all programs; strides in elements.
 
-    `strides` by dimension, None where neighbours lie at no fixed distance (gathered through an index); `align_bytes` the
-    largest power of two, up to 128, that divides every address seen; `run_elements` how many elements along the
+    `strides` by dimension, None where neighbours lie at no fixed distance (gathered through an index); `align_bytes`
+    the largest power of two, up to 128, that divides every address seen; `run_elements` how many elements along the
     fastest dimension lie next to each other.
     """
 
