@@ -209,7 +209,7 @@ def trades_of(view: SweepView) -> str:
     trades = [
         Trade(one.name, one.area, one.time, one.on_front, one.is_base) for one in view.designs if one.time is not None
     ]
-    subtitle = f"{view.problem}, suite {view.suite}; times emulated ({view.tier} tier), {view.area_note}"
+    subtitle = f"{view.problem}, suite {view.suite}; times emulated ({view.tier} tier), coefficients of area assumed"
     return pareto_plot("Time against area", trades, subtitle, view.area_label) if len(trades) > 1 else ""
 
 

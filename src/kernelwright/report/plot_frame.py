@@ -12,17 +12,19 @@ from kernelwright.report.figures import format_number
 
 STYLE = """
 .plot { --page: #fbfbf9; --ink: #1c1d1f; --soft: #62666d; --rule: #e3e3de; --c0: #0b6e4f; --c1: #b3541e; --c2: #3b5b92;
-  --c3: #8a3b75; --c4: #7a6a00; --c5: #4a4f57; font-family: system-ui, sans-serif; }
+  --c3: #8a3b75; --c4: #7a6a00; --c5: #4a4f57;
+  --c6: #1f8a9e; --c7: #a03030; font-family: system-ui, sans-serif; }
 @media (prefers-color-scheme: dark) { .plot { --page: #16181b; --ink: #e8e8e4; --soft: #9da2aa; --rule: #33363b;
-  --c0: #56c596; --c1: #e39a68; --c2: #8fb0e8; --c3: #d79ac6; --c4: #cdbb4c; --c5: #a9b0ba; } }
+  --c0: #56c596; --c1: #e39a68; --c2: #8fb0e8; --c3: #d79ac6; --c4: #cdbb4c; --c5: #a9b0ba;
+  --c6: #6fd0e0; --c7: #f08a8a; } }
 .plot .page { fill: var(--page); } .plot text { fill: var(--ink); font-size: 12px; } .plot .soft { fill: var(--soft); }
 .plot .title { font-size: 15px; font-weight: 600; } .plot .grid { stroke: var(--rule); }
 .plot .line { fill: none; stroke-width: 2; } .plot .thin { fill: none; stroke-width: 1; stroke: var(--soft); }
 .plot .dash { stroke-dasharray: 5 4; }
 """ + "".join(
-    f".plot .f{i}, .plot text.f{i} {{ fill: var(--c{i}); }} .plot .s{i} {{ stroke: var(--c{i}); }}\n" for i in range(6)
+    f".plot .f{i}, .plot text.f{i} {{ fill: var(--c{i}); }} .plot .s{i} {{ stroke: var(--c{i}); }}\n" for i in range(8)
 )
-COLOURS = 6
+COLOURS = 8
 
 
 @dataclass(frozen=True)

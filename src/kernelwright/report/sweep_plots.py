@@ -122,13 +122,19 @@ def pareto_plot(title: str, trades: Sequence[Trade], subtitle: str, area_label: 
     for before, trade in pairwise(front):
         steps += [frame.place(trade.area, before.time), frame.place(trade.area, trade.time)]
     parts.append(path(steps, "line s0"))
-    for trade in trades:
+    for trade in sorted(trades, key=lambda one: (one.is_base, one.on_front)):
         kind = "f1" if trade.is_base else "f0" if trade.on_front else "f5"
         words = f"{trade.name}: area {format_number(trade.area)}, time {format_number(trade.time)} of base (emulated)"
-        parts.append(dot(*frame.place(trade.area, trade.time), kind, words, 5.0 if trade.on_front else 3.0))
+        parts.append(
+            dot(*frame.place(trade.area, trade.time), kind, words, 5.0 if trade.on_front or trade.is_base else 3.0)
+        )
+    labelled: list[tuple[float, float]] = []
     for number, trade in enumerate(front, start=1):
         x, y = frame.place(trade.area, trade.time)
-        parts.append(text(x + 6, y - 7, str(number), "f0"))
+        # A number over another one tells nothing; the list beside the plot has them all.
+        if all(abs(x - other[0]) > 16 or abs(y - other[1]) > 12 for other in labelled):
+            labelled.append((x, y))
+            parts.append(text(x + 6, y - 7, str(number), "f0"))
     x, y = left + across + 26, top + 6
     for number, trade in enumerate(front, start=1):
         parts.append(text(x, y, f"{number}  {trade.name}", "f0"))
