@@ -28,7 +28,9 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     hours: Annotated[
         float | None, typer.Option("--hours", metavar="H", help="Hours of work [default: no limit].")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the engineer; on an emulated chip of the whole run.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="S", help="Seed of the engineer, on emulated chips of all.")
+    ] = 0,
     regret: Annotated[
         bool, typer.Option("--regret", help="On an emulated chip: measure the distance to the best of a fixed space.")
     ] = False,
