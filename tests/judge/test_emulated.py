@@ -11,11 +11,13 @@ from kernelwright.chips.emulated.chip import EmulatedChip
 from kernelwright.chips.emulated.profile import load_profile
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.errors import OverLimitError, UnsupportedOpError
+from kernelwright.core.fault import Fault
 from kernelwright.core.problem import Suite
 from kernelwright.core.verdict import Verdict
 from kernelwright.judge import EmulatedJudge, full_size, make_judge, verdict_json
 from kernelwright.judge.baseline_tuning import tune_reference
 from kernelwright.judge.comparison import judge_final
+from kernelwright.judge.verdict_form import failed_verdict
 from kernelwright.problems import load_problem
 from kernelwright.problems.contract import ErrorReport
 from kernelwright.problems.extend_attention import PROBLEM
@@ -240,3 +242,10 @@ def test_hidden_timing_inputs_follow_from_the_secret_and_public_ones_do_not(capt
     assert arrays[0] == arrays[1]
     assert arrays[0]["ragged"] == arrays[2]["ragged"]
     assert arrays[0]["hidden-verify"] != arrays[2]["hidden-verify"]
+
+
+def test_that_a_hidden_workload_needs_too_much_on_chip_memory_is_told_without_figures() -> None:
+    hidden = next(w for w in PROBLEM.suite("smoke", SECRET).workloads if w.hidden)
+    failed = failed_verdict(Fault("over_limit", "tile needs 286720 bytes", {"needs_bytes": 286720}), hidden)
+    assert "on-chip memory" in failed.reason and "286720" not in failed.reason
+    assert set(failed.facts) == {"regime", "hidden", "kind"}

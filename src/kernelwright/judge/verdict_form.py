@@ -17,6 +17,7 @@ _KINDS = {
     "cheating": "breaks a rule",
     "harness_error": "could not be judged",
 }
+_TOO_LARGE = "needs more on-chip memory than the chip has, with smaller tiles or fewer stages it fits"
 
 
 def failed_verdict(fault: Fault, workload: Workload | None = None) -> Verdict:
@@ -24,8 +25,11 @@ def failed_verdict(fault: Fault, workload: Workload | None = None) -> Verdict:
     if workload is None:
         return Verdict(fault.status, fault.reason, dict(fault.facts))
     if workload.hidden:
-        reason = f"hidden workload of regime '{workload.regime}': {_KINDS[fault.status]}"
-        return Verdict(fault.status, reason, {"regime": workload.regime, "hidden": True})
+        # Figures could carry lengths out of host code, so that even here none is told.
+        is_too_large = "needs_bytes" in fault.facts
+        kind = _TOO_LARGE if is_too_large else _KINDS[fault.status]
+        facts = {"regime": workload.regime, "hidden": True, **({"kind": kind} if is_too_large else {})}
+        return Verdict(fault.status, f"hidden workload of regime '{workload.regime}': {kind}", facts)
     facts = {key: value for key, value in fault.facts.items() if key != "call"}
     return Verdict(
         fault.status,

@@ -65,8 +65,9 @@ def _failure(verdict: Verdict, public: set[str]) -> dict[str, object]:
     if verdict.facts.get("hidden") is True or (where is not None and where not in public):
         regime = verdict.facts.get("regime")
         place = f" of regime {regime}" if regime else ""
+        kind = f": {verdict.facts['kind']}" if "kind" in verdict.facts else ""
         return {
-            "reason": f"{verdict.status} on a hidden workload{place}; lengths differ there from the public ones",
+            "reason": f"{verdict.status} on a hidden workload{place}{kind}; lengths differ there from the public ones",
             "facts": {"hidden": True, "regime": regime},
         }
     facts = {k: v for k, v in verdict.facts.items() if not any(word in k for word in _SECRET_WORDS)}
