@@ -40,6 +40,7 @@ def _device_functions(architecture: Architecture) -> list[str]:
         "constants": kernel_text.CONSTANTS.replace("\n", " "),
         "rows": (kernel_text.ROWS_GROUP if grouped else kernel_text.ROWS_TOKENS).rstrip(),
         "row_factor": "group" if grouped else "1",
+        "merge_rows": (merge_text.ROWS_GROUP if grouped else merge_text.ROWS_TOKENS).rstrip(),
         "call_numbers": _quoted("window", "group", *(_COUNTS if architecture.grid == "table" else ())),
         "merge_numbers": _quoted("group", *_COUNTS),
     }
@@ -72,7 +73,11 @@ def _kernels(architecture: Architecture) -> list[str]:
         return [kernel_text.KERNEL_PADDED_EXIT]
     several = architecture.items == "several"
     kernels = [kernel_text.ITEM, kernel_text.KERNEL_TABLE_SEVERAL if several else kernel_text.KERNEL_TABLE]
-    return [*kernels, merge_text.MERGE] if architecture.prefix == "split" else kernels
+    if architecture.prefix == "split":
+        kernels.append(merge_text.MERGE)
+        if architecture.distances == "narrow":
+            kernels.append(merge_text.MERGE_ROW)
+    return kernels
 
 
 def _tiles_text(design: Design) -> str:
@@ -104,7 +109,7 @@ def _host_body(architecture: Architecture) -> str:
         body = [host_text.HEAD, host_text.TABLES]
         body += [host_text.SCRATCH] if split else []
         body += [host_text.SHARED, host_text.LAUNCH_TABLE]
-        body += [host_text.LAUNCH_MERGE] if split else []
+        body += [merge_text.LAUNCH_MANY if architecture.distances == "narrow" else merge_text.LAUNCH] if split else []
     else:
         body = [host_text.HEAD, host_text.SHARED, host_text.LAUNCH_PADDED]
     return Template("".join(body)).substitute(fill)

@@ -138,12 +138,3 @@ LAUNCH_TABLE = """\
         num_warps=warps, num_stages=stages,
     )
 """
-
-LAUNCH_MERGE = """\
-    if is_split:
-        merge_kernel[($programs, n_merges)](
-            part, sums, o_extend, qo_indptr, kv_indptr, shared[11], table, o_extend.stride(0), o_extend.stride(1),
-            *counts, group, has_table, sinks is not None,
-            rows, dq, dq0, dq1, dv, dv0, dv1, num_warps=warps, num_stages=1,
-        )
-"""

@@ -15,6 +15,7 @@ from kernelwright.engineers.search.scenes import Scene
 REGISTERS = 255
 # Registers of a thread beyond accumulator, logits and weights: addresses, row figures.
 _OTHER_REGISTERS = 40
+_SHARED_SCRATCH = 8192
 _THREADS = 32
 _SCRATCH_LIMIT = 1 << 29
 _CHAIN_NS = 250.0
@@ -39,16 +40,18 @@ def need_of(tiles: Tiles, scene: Scene) -> Need:
     shared = 2 * tiles.block_rows * width + buffers * keys * (width + v_width)
     threads = _THREADS * tiles.warps
     widest = max(tiles.block_keys if pool else 0, tiles.block_new)
-    # Warps stand one above the other, 16 rows each at least; more warps than that repeat each other's work.
-    rows = max(tiles.block_rows, 16 * tiles.warps)
-    registers = _OTHER_REGISTERS + int(rows * (v_width + 1.5 * widest) / threads)
+    # Warps stand one above the other, 16 rows each; where there are more of them they share keys, and weights go
+    # through on-chip memory.
+    if tiles.block_rows < 16 * tiles.warps:
+        shared += 2 * tiles.block_rows * widest + _SHARED_SCRATCH
+    registers = _OTHER_REGISTERS + int(tiles.block_rows * (v_width + 1.5 * widest) / threads)
     return Need(shared, registers)
 
 
 def fits(architecture: Architecture, tiles: Tiles, scene: Scene, rates: PipelineRates) -> bool:
     """Return whether a block of `tiles` can run: what the chip would refuse costs no evaluation."""
     need = need_of(tiles, scene)
-    if need.shared_bytes > rates.shared_bytes or tiles.warps > max(4, tiles.block_rows // 16):
+    if need.shared_bytes > rates.shared_bytes or tiles.warps > max(8, tiles.block_rows // 16):
         return False
     return need.registers <= 2 * REGISTERS and scratch_bytes(architecture, tiles, scene) <= _SCRATCH_LIMIT
 
@@ -139,7 +142,7 @@ class _Step:
         by_registers = 131072 // max(1, min(need.registers, REGISTERS) * threads)
         resident = max(1, min(rates.shared_bytes // need.shared_bytes, by_registers, 64 // tiles.warps))
         unit = 1e-9 / rates.units
-        rows = max(tiles.block_rows, 16 * tiles.warps)
+        rows = tiles.block_rows
         spill = 1.0 if need.registers <= REGISTERS else 1.0 + (need.registers - REGISTERS) / 64
         width = padded(scene.qk_width) + padded(scene.v_width)
         dot = 2.0 * rows * width / (_dot_rate(tiles, rates) * unit)
