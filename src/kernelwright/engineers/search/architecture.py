@@ -69,6 +69,8 @@ class Architecture:
             unread["items"] = Tiles.items
         if self.key_load != "by_regime":
             unread["as_tile"] = Tiles.as_tile
+        if self.distances == "wide":
+            unread["halves"] = Tiles.halves
         if self.order != "by_regime":
             unread |= {"tiles_first": Tiles.tiles_first, "tabled": Tiles.tabled}
         return replace(tiles, **unread)
@@ -81,7 +83,8 @@ class Tiles:
     `block_keys` keys a step in the prefix, `block_new` in the new tokens, at most `block_edge` where
     they are masked (loops apart); `split_keys` prefix keys a program (0: never split); `items` tiles
     a program works through; `as_tile` keys loaded as they lie, then transposed; `tiles_first` neighbouring programs
-    are tiles of one head; `tabled` 0: programs work out their tile instead of reading it, which spares an upload.
+    are tiles of one head; `tabled` 0: programs work out their tile instead of reading it, which spares an upload;
+    `halves` 1: sums over values are kept in two halves of the width.
     """
 
     block_rows: int = 64
@@ -95,6 +98,7 @@ class Tiles:
     as_tile: int = 0
     tiles_first: int = 0
     tabled: int = 1
+    halves: int = 0
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def _host_body(architecture: Architecture) -> str:
         "programs": "kv_heads" if architecture.rows == "group" else "heads",
         "item_programs": "(n_items + several - 1) // several" if architecture.items == "several" else "n_items",
         "is_split": "split > 0 and sum(prefixes) > 0" if split else "False",
+        "halves": "halves" if architecture.distances == "narrow" else "False",
         "tabled": "tabled" if architecture.order == "by_regime" else "True",
         "as_tile": _KEYS_AS_TILE[architecture.key_load],
         "tiles_first": "tiles_first" if architecture.order == "by_regime" else "False",

@@ -9,7 +9,7 @@ def extend_attention_fwd(
 """
 
 # (block rows, block keys, block new, block edge, split keys, items a program, warps, stages, keys as tiles,
-# tiles first, whether there is a table)
+# tiles first, whether there is a table, whether values are taken in halves)
 TILES_ONE = """
 TILES = $tiles
 """
@@ -73,7 +73,9 @@ HEAD = """\
     window = sliding_window_size if windowed else -1
     scale = sm_scale if sm_scale is not None else 1.0 / math.sqrt(dq)
     pool_bytes = k_buffer.element_size()
-    rows, keys, new, edge, split, several, warps, stages, as_tile, tiles_first, tabled = $choice
+    rows, keys, new, edge, split, several, warps, stages, as_tile, tiles_first, tabled, halves = $choice
+    if $halves and dv1 == 0 and dv0 >= 32:
+        dv0, dv1 = dv0 // 2, dv0 // 2
     part = sums = q_extend
 """
 

@@ -20,7 +20,7 @@ SPLITS = (0, 512, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384)
 WARPS, STAGES = (1, 2, 4, 8, 16), (1, 2, 3, 4, 5)
 _COARSE = {
     "block_rows": ROWS, "warps": (2, 4, 8, 16), "stages": (2, 3),
-    "split_keys": (0, 1024, 4096), "tabled": (0, 1),
+    "split_keys": (0, 1024, 4096), "tabled": (0, 1), "halves": (0, 1),
 }  # fmt: skip
 _STEPS = (32, 64, 128)
 # How far a measurement speaks for its neighbours, in doublings; how much an unknown point may be better than predicted.
@@ -51,6 +51,8 @@ def pipeline_space(architecture: Architecture, scenes: Sequence[Scene]) -> dict[
         space["items"] = (1, 2, 4)
     if architecture.key_load == "by_regime":
         space["as_tile"] = (0, 1)
+    if architecture.distances == "narrow":
+        space["halves"] = (0, 1)
     if architecture.order == "by_regime":
         space |= {"tiles_first": (0, 1), "tabled": (0, 1)}
     return space
@@ -70,7 +72,7 @@ def coarse(architecture: Architecture, scenes: Sequence[Scene], rates: Frozen) -
     names = [name for name in _COARSE if name in space]
     sizes = [[size for size in _COARSE[name] if size in space[name]] or [space[name][0]] for name in names]
     steps = _STEPS if any(any(s.prefixes) for s in scenes) else [n for n in _STEPS if n <= space["block_new"][-1]]
-    plain = Tiles(as_tile=1 if "as_tile" in space else 0)
+    plain = Tiles()
     points = []
     for step, *values in itertools.product(steps, *sizes):
         keys, new, edge = (_at_most(step, space.get(n, (step,))) for n in ("block_keys", "block_new", "block_edge"))
