@@ -50,7 +50,8 @@ SOFTMAX_EXP2 = '''
 def _soften(s, m_i, factor):
     """Weights of this step, the new row maximum, and the factor for what was summed before."""
     m_new = tl.maximum(m_i, tl.max(s, 1) * factor)
-    return tl.exp2(tl.fma(s, tl.zeros_like(s) + factor, tl.zeros_like(s) - m_new[:, None])), m_new, tl.exp2(m_i - m_new)
+    below = tl.broadcast_to((0.0 - m_new)[:, None], s.shape)
+    return tl.exp2(tl.fma(s, tl.full(s.shape, factor, tl.float32), below)), m_new, tl.exp2(m_i - m_new)
 
 
 @triton.jit
@@ -107,15 +108,20 @@ $slots
             s = _capped(s, scale, cap)
             factor = $unit
         if MASKED:
+            # A key that a live row may see under a causal mask is there.
             seen = there[None, :]
             if CUSTOM:
                 chosen = tl.load((mask_base + start) + (mask_rows[:, None] + tl.arange(0, BN)[None, :]),
                                  mask=live[:, None] & there[None, :], other=0)
                 seen = seen & (chosen != 0)
+                if WINDOW:
+                    seen = seen & (position[:, None] <= n[None, :] + window)
+            elif CAUSAL and WINDOW:
+                seen = (position[:, None] - n[None, :]).to(tl.uint32) <= window.to(tl.uint32)
             elif CAUSAL:
-                seen = seen & (n[None, :] <= position[:, None])
-            if WINDOW:
-                seen = seen & (position[:, None] <= n[None, :] + window)
+                seen = n[None, :] <= position[:, None]
+            elif WINDOW:
+                seen = seen & ((position - window)[:, None] <= n[None, :])
             s = tl.where(seen, s, float("-inf"))
         p, m_i, alpha = _soften(s, m_i, factor)
         l_i = l_i * alpha + tl.sum(p, 1)
