@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -41,8 +41,12 @@ class _Key:
         """Return what to try at an evaluation: first each configuration, then the best ones known again."""
         if evaluation < len(self.to_try):
             return self.to_try[evaluation]
-        ranking = sorted(self.times, key=lambda config: min(self.times[config]))[:_AGAIN] or self.to_try[:1]
+        ranking = self.ranking() or self.to_try[:1]
         return ranking[evaluation % len(ranking)]
+
+    def ranking(self) -> list[TileConfig]:
+        """Return the best configurations so far, the best first."""
+        return sorted(self.times, key=lambda config: min(self.times[config]))[:_AGAIN]
 
     def best(self) -> TileConfig:
         """Return the configuration with the smallest time; raises HarnessError when none runs."""
@@ -67,10 +71,11 @@ class _Timer(Protocol):
 
 @dataclass(frozen=True)
 class _Emulated:
-    """Tuning on an emulated chip: timed workloads alone, one exact time each; nothing is compiled or executed."""
+    """Tuning on an emulated chip: timed workloads alone, one call of `times` each; nothing is compiled or executed."""
 
     judge: EmulatedJudge
     tuning: Tuning
+    times: Callable[[Sequence[LaunchPlan]], list[int | Fault]]
 
     def captured(self, table: Table) -> tuple[LaunchPlan, ...]:
         return self.judge.timed_plans_of(self.tuning.source(table))
@@ -79,7 +84,7 @@ class _Emulated:
         return [True] * len(plans)
 
     def note_times(self, keys: Mapping[str, _Key], table: Table, plans: Sequence[LaunchPlan], runs: list[bool]) -> None:
-        times = self.judge.times_of(plans)
+        times = self.times(plans)
         for name, key in keys.items():
             mine = [time for index in key.workloads if isinstance(time := times[index], int)]
             found = geomean(mine) if len(mine) == len(key.workloads) else None
@@ -162,13 +167,15 @@ def tune_reference(
 def _tune_emulated(
     judge: EmulatedJudge, tuning: Tuning, evaluations: int, seed: int, progress: Progress
 ) -> TunedBaseline:
-    """Return the reference tuned by exact times: no configuration is timed twice."""
+    """Return the reference tuned by the wave tier, the best few configurations of each key then by exact times."""
     judge.emulated_baseline()
     workloads = [case.workload for case in judge.timing.cases]
     keys = _keys(tuning, workloads, evaluations, seed, has_warps=True)
     spent = min(evaluations, max(len(key.to_try) for key in keys.values()))
-    _search(_Emulated(judge, tuning), keys, spent, progress)
-    return _chosen(tuning, keys, spent)
+    _search(_Emulated(judge, tuning, judge.estimates_of), keys, spent, progress)
+    finalists = {name: _Key(key.workloads, key.ranking()) for name, key in keys.items()}
+    _search(_Emulated(judge, tuning, judge.times_of), finalists, _AGAIN, progress)
+    return _chosen(tuning, finalists, spent)
 
 
 def _chosen(tuning: Tuning, keys: Mapping[str, _Key], spent: int) -> TunedBaseline:

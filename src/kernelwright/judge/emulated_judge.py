@@ -5,8 +5,11 @@ have been executed and right, and before a kernel becomes the best workloads as 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import cast
 
+from kernelwright.chips.emulated.session import EmulatedSession
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.fault import Fault
@@ -153,6 +156,12 @@ class EmulatedJudge(CandidateJudge):
         """Return the emulated time in ns of one plan a timed workload, or why there is none."""
         keys = [case.key for case in self._suite_timed.cases]
         return emulated_times(self._emulator(), plans, keys, self._chip.spec.threads)
+
+    def estimates_of(self, plans: Sequence[LaunchPlan]) -> list[int | Fault]:
+        """Return about what `times_of` would, by the wave tier."""
+        session = cast(EmulatedSession, self._emulator())
+        with ThreadPoolExecutor(self._chip.spec.threads, thread_name_prefix="estimates") as pool:
+            return list(pool.map(session.estimate_ns, plans, [case.key for case in self._suite_timed.cases]))
 
     def chosen(self, plans: Sequence[LaunchPlan]) -> list[LaunchPlan | Fault]:
         """Return the timed plans with the option of each launch that is fastest on the chip."""

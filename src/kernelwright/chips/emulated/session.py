@@ -1,7 +1,7 @@
 """An emulated chip at work: functions run as native code on this machine, times come from the emulator."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from kernelwright.chips.cpu.host import Host
@@ -14,6 +14,8 @@ from kernelwright.core.fault import Fault, Status
 from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.protocols import Execution, Loaded
 from kernelwright.core.timing import Timing
+
+Tier = Callable[[LaunchPlan, Mapping[str, bytes | memoryview]], int]
 
 _WITNESS_POISON = 1
 _WITNESS_LIMIT_S = 60.0
@@ -66,7 +68,7 @@ class EmulatedSession:
             if key not in self._arrays:
                 raise HarnessError(f"inputs '{key}' must be put before they are used")
         with ThreadPoolExecutor(self._threads, thread_name_prefix="emulation") as pool:
-            found = dict(zip(wanted, pool.map(lambda item: self._one(plans[item], inputs[item]), wanted), strict=True))
+            found = dict(zip(wanted, pool.map(lambda item: self._one(plans[item], inputs[item], self._times.time_ns), wanted), strict=True))
         for number in wanted:
             one = found[number]
             if isinstance(one, Fault):
@@ -86,9 +88,13 @@ class EmulatedSession:
         self._function.close()
         self._arrays.clear()
 
-    def _one(self, plan: LaunchPlan, inputs: str) -> int | Fault:
+    def estimate_ns(self, plan: LaunchPlan, inputs: str) -> int | Fault:
+        """Return about what one call takes, in emulated ns, by the wave tier."""
+        return self._one(plan, inputs, self._times.wave_ns)
+
+    def _one(self, plan: LaunchPlan, inputs: str, tier: Tier) -> int | Fault:
         try:
-            return self._times.time_ns(plan, self._arrays[inputs])
+            return tier(plan, self._arrays[inputs])
         except (CompileError, MemoryFault) as error:
             return Fault(_status(error), str(error), dict(error.facts))
         except PlanRefused as refused:
