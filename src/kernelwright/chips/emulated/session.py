@@ -68,7 +68,8 @@ class EmulatedSession:
             if key not in self._arrays:
                 raise HarnessError(f"inputs '{key}' must be put before they are used")
         with ThreadPoolExecutor(self._threads, thread_name_prefix="emulation") as pool:
-            found = dict(zip(wanted, pool.map(lambda item: self._one(plans[item], inputs[item], self._times.time_ns), wanted), strict=True))
+            each = pool.map(lambda item: self._one(plans[item], inputs[item], self._times.time_ns), wanted)
+            found = dict(zip(wanted, each, strict=True))
         for number in wanted:
             one = found[number]
             if isinstance(one, Fault):
