@@ -61,6 +61,7 @@ def fit(
             found = residuals(there)
             if _loss(found) < _loss(error):
                 here, error, better, damping = there, found, True, damping / 3
+                print(f"loss {_loss(error):.4f}", _named(parameters, here), flush=True)
                 break
             damping *= 4
         if not better:
