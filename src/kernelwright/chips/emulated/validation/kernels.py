@@ -164,7 +164,7 @@ def block_scaled_gemm(
     a, b, c, a_scale, b_scale, m, n, k,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, SCALED: tl.constexpr,
 ):  # fmt: skip
-    """C [m, n] bf16 = A [m, k] times B [n, k] in fp8; each SCALED of depth have scales, by row of A, by SCALED rows of B."""
+    """C [m, n] bf16 = A [m, k] times B [n, k] in fp8; scales each SCALED of depth, by row of A and SCALED rows of B."""
     tiles_m, tiles_n = tl.cdiv(m, BLOCK_M), tl.cdiv(n, BLOCK_N)
     row, column = _tile_of(tl.program_id(0), tiles_m, tiles_n, 8)
     rows = row * BLOCK_M + tl.arange(0, BLOCK_M)
