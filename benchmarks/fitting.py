@@ -10,14 +10,16 @@ Vector = NDArray[np.float64]
 # Below this share of the measurement an error counts as its square, above it as itself: nearly MAPE, yet smooth.
 _SMOOTH = 0.04
 _NUDGE = 0.05
+_STRIDE = 0.4
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A field that the fit may move, between what is physically possible."""
+    """A field that the fit may move: where it starts, and between what."""
 
     name: str
     low: float
+    start: float
     high: float
 
 
@@ -32,13 +34,12 @@ class Fit:
 
 def fit(
     parameters: Sequence[Parameter],
-    start: Mapping[str, float],
     measured: Vector,
     emulate: Callable[[Mapping[str, float]], Vector],
     rounds: int,
 ) -> Fit:
     """Return the best values found by damped Gauss-Newton steps on logarithms, re-weighted towards absolute errors."""
-    here = np.array([np.log(np.clip(start[p.name], p.low, p.high)) for p in parameters])
+    here = np.array([np.log(p.start) for p in parameters])
     lows, highs = (np.log([getattr(p, side) for p in parameters]) for side in ("low", "high"))
     count = 0
 
@@ -57,10 +58,11 @@ def fit(
             slopes[:, column] = (residuals(moved) - error) / nudge
         better = False
         for _ in range(5):
-            there = np.clip(here + step(slopes, error, damping), lows, highs)
+            there = here + step(slopes, error, damping, (lows - here, highs - here))
             found = residuals(there)
             if _loss(found) < _loss(error):
                 here, error, better, damping = there, found, True, damping / 3
+                print(f"loss {_loss(error):.4f}", _named(parameters, here), flush=True)
                 break
             damping *= 4
         if not better:
@@ -69,12 +71,25 @@ def fit(
     return Fit(_named(parameters, here), mape, count)
 
 
-def step(slopes: Vector, error: Vector, damping: float) -> Vector:
-    """Return the move that lowers weighted squares of `error` most, held back by `damping`."""
+def step(slopes: Vector, error: Vector, damping: float, room: tuple[Vector, Vector]) -> Vector:
+    """Return the move, inside `room` (least, most), that lowers weighted squares of `error` most, held by `damping`.
+
+    What would leave the room goes to its edge, and the others are solved for again.
+    """
     weight = 1 / np.maximum(np.abs(error), _SMOOTH)
-    normal = slopes.T @ (weight[:, None] * slopes)
-    normal += damping * np.diag(np.diag(normal)) + 1e-9 * np.eye(len(normal))
-    return np.clip(-np.linalg.solve(normal, slopes.T @ (weight * error)), -0.5, 0.5)
+    least, most = np.maximum(room[0], -_STRIDE), np.minimum(room[1], _STRIDE)
+    move, free = np.zeros(slopes.shape[1]), np.ones(slopes.shape[1], bool)
+    while free.any():
+        part = slopes[:, free]
+        normal = part.T @ (weight[:, None] * part)
+        normal += damping * np.diag(np.diag(normal)) + 1e-9 * np.eye(len(normal))
+        move[free] = -np.linalg.solve(normal, part.T @ (weight * (error + slopes @ np.where(free, 0.0, move))))
+        outside = free & ((move < least) | (move > most))
+        if not outside.any():
+            break
+        move[outside] = np.clip(move, least, most)[outside]
+        free &= ~outside
+    return move
 
 
 def _loss(error: Vector) -> float:

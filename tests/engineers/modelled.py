@@ -48,6 +48,7 @@ class ModelBench:
     stop_after: int | None = None
     sources: list[str] = field(default_factory=list)
     checks: int = 0
+    emulated: bool = False
 
     @property
     def engineer(self) -> Engineer:
@@ -103,7 +104,7 @@ class ModelBench:
         return FinalFigures(self._verdict(candidate))
 
     def tools(self, recorder: Recorder) -> Tools:
-        chip = ChipSpec("paper", "a model of a chip", False, 2)
+        chip = ChipSpec("paper", "a model of a chip", self.emulated, 2)
         return Workshop(Workbench(brief(), chip, recorder, self.check, told_by_probes, self.folder / "files"))
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from kernelwright.cli.arguments import Json
 from kernelwright.cli.output import Output, show_rows
+from kernelwright.cli.validating import validate
 from kernelwright.core.errors import RequestError
 
 Name = Annotated[str, typer.Argument(metavar="CHIP", help="Name of an emulated chip, or a path to its TOML file.")]
@@ -16,7 +17,7 @@ def app() -> typer.Typer:
     """Return the group of commands; without a command it lists."""
     group = typer.Typer(help="List the chips that work on this machine; show one, draw one.", rich_markup_mode=None)
     group.callback(invoke_without_command=True)(chips)
-    for function in (show, draw):
+    for function in (show, draw, validate):
         group.command(function.__name__, short_help=(function.__doc__ or "").splitlines()[0])(function)
     return group
 

@@ -29,24 +29,39 @@ class ChipKernel:
 
 
 class _Kernels:
-    """Lowered kernels by text and schedule; a refusal is kept as well. One thread lowers at a time."""
+    """Lowered kernels by text and schedule; a refusal is kept as well.
+
+    One thread lowers at a time, for Triton's sake; others find what is there already and go on emulating.
+    """
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
+        self._guard, self._lowering = threading.Lock(), threading.Lock()
         self._found: OrderedDict[tuple[object, ...], ChipKernel | CompileError] = OrderedDict()
 
     def get(self, kernel: KernelIR, capability: int) -> ChipKernel:
         key = (kernel.ttir, kernel.num_warps, kernel.num_stages, capability)
-        with self._guard:
-            if key not in self._found:
-                self._found[key] = _lowered(kernel, capability)
-                if len(self._found) > _MOST_KERNELS:
-                    self._found.popitem(last=False)
-            self._found.move_to_end(key)
-            found = self._found[key]
+        found = self._known(key)
+        if found is None:
+            with self._lowering:
+                found = self._known(key)
+                if found is None:
+                    found = _lowered(kernel, capability)
+                    self._keep(key, found)
         if isinstance(found, CompileError):
             raise found
         return found
+
+    def _known(self, key: tuple[object, ...]) -> ChipKernel | CompileError | None:
+        with self._guard:
+            if key in self._found:
+                self._found.move_to_end(key)
+            return self._found.get(key)
+
+    def _keep(self, key: tuple[object, ...], found: ChipKernel | CompileError) -> None:
+        with self._guard:
+            self._found[key] = found
+            if len(self._found) > _MOST_KERNELS:
+                self._found.popitem(last=False)
 
 
 _KERNELS = _Kernels()

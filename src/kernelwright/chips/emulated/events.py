@@ -136,6 +136,7 @@ def make_rates(machine: Machine) -> Rates:
         llc_rate=machine.llc_bytes_per_cycle,
         memory_rate=machine.memory_bytes_per_s * machine.memory_efficiency / machine.clock_hz,
         link_rate=max(machine.die_link_bytes_per_cycle, 1e-9),
+        fill_rate=machine.l2_fill_bytes_per_cycle,
         l2_latency=float(machine.l2_latency),
         llc_latency=float(machine.llc_latency),
         memory_latency=float(machine.memory_latency),

@@ -99,6 +99,8 @@ class Machine:
     idle_w: float
     droop_floor: float
     energy_pj: Mapping[str, float] = field(default_factory=dict)
+    # What one L2 takes of what it lacks, in bytes a cycle; 0: as fast as what lies behind it gives.
+    l2_fill_bytes_per_cycle: float = 0.0
     # Hidden quirks of drawn instances; every one is off at its default.
     fused_off: tuple[int, ...] = ()
     die_hash_bits: int = 0

@@ -28,6 +28,7 @@ class Rates(NamedTuple):
     llc_rate: float
     memory_rate: float
     link_rate: float
+    fill_rate: float
     l2_latency: float
     llc_latency: float
     memory_latency: float
@@ -40,8 +41,9 @@ class Rates(NamedTuple):
     stream_first: int
 
 
-# Rows of when servers are free next: L2s, then by die the last-level cache, memory and links into it, then slices.
-L2, LLC, MEMORY, LINK, ATOMICS, SERVERS = range(6)
+# Rows of when servers are free next: L2s, what fills them, then by die the last-level cache, memory and links into it,
+# then slices.
+L2, FILL, LLC, MEMORY, LINK, ATOMICS, SERVERS = range(7)
 
 
 class Memory(NamedTuple):
@@ -134,6 +136,8 @@ def fetch_far(memory: Memory, request: Request, arrive: float) -> float:
     home, share = home_die(rates, request.address), home_share(rates)
     linked, link_latency = cross_link(memory, request, request.die, home)
     done = max(arrive, linked)
+    if rates.l2 and rates.fill_rate > 0.0:
+        done = max(done, claim(servers, FILL, request.group, now, moved / rates.fill_rate))
     row = -1
     if rates.llc:
         c = caches.control.shape[0] - 1

@@ -205,7 +205,7 @@ _NO_MARKS = make_marks(())
 def _latency_only(latency: float) -> Rates:
     """Return a memory that is never busy."""
     plenty = 1e30
-    return Rates(plenty, plenty, plenty, plenty, latency, latency, latency, 0.0, 0, 0, 1, 0, 1, 1)
+    return Rates(plenty, plenty, plenty, plenty, 0.0, latency, latency, latency, 0.0, 0, 0, 1, 0, 1, 1)
 
 
 def _kept_window(summary: TraceSummary, sizes: NDArray[np.float64], capacity: int) -> float:
@@ -229,6 +229,9 @@ def _shared_bounds(machine: Machine, costs: Costs, summary: TraceSummary, traffi
     bounds = [memory / rates.memory_rate, summary.blocks * machine.dispatch_cycles]
     if rates.l2:
         bounds.append(moved["l2"] / (rates.l2_rate * l2s))
+    if rates.l2 and rates.fill_rate > 0.0:
+        used = min(l2s, -(-summary.blocks // machine.l2_units))
+        bounds.append((moved["l2"] - moved["l2_hits"]) / (rates.fill_rate * used))
     if rates.llc:
         bounds.append(moved["llc"] / rates.llc_rate)
     if machine.dies > 1:

@@ -114,12 +114,11 @@ def designed(
     by_regime: dict[str, Tiles] = {}
     for key in dict.fromkeys(scene.key for scene in scenes):
         group = [scene for scene in scenes if scene.key == key]
-        model = best_tiles(architecture, group[0], rates)
         measured = measured_alike(trials, base.architecture, group) if same_rows else {}
         kept = max(measured, key=lambda tiles: measured[tiles], default=None)
-        if kept is not None and architecture.prefix == "split" and base.architecture.prefix != "split":
-            kept = replace(kept, split_keys=model.split_keys)
-        by_regime[key] = kept or model
+        splits = architecture.prefix == "split" and base.architecture.prefix != "split"
+        model = best_tiles(architecture, group[0], rates) if kept is None or splits else kept
+        by_regime[key] = model if kept is None else replace(kept, split_keys=model.split_keys) if splits else kept
     return Design(architecture, common, by_regime)
 
 

@@ -20,7 +20,9 @@ _THREADS = 32
 _SCRATCH_LIMIT = 1 << 29
 _CHAIN_NS = 250.0
 _COPY_NS = 700.0
-_LANE_OPS, _MASK_OPS = 6.0, 3.0
+# Operations of a lane a logit, a masked logit beyond that, and 16 bytes that are copied.
+_LANE_OPS, _MASK_OPS, _ADDRESS_OPS = 6.0, 3.0, 6.0
+_REGISTER_FILE = 131072
 
 
 @dataclass(frozen=True)
@@ -139,23 +141,28 @@ class _Step:
     def of(tiles: Tiles, scene: Scene, rates: PipelineRates) -> "_Step":
         need = need_of(tiles, scene)
         threads = _THREADS * tiles.warps
-        by_registers = 131072 // max(1, min(need.registers, REGISTERS) * threads)
+        by_registers = _REGISTER_FILE // max(1, min(need.registers, REGISTERS) * threads)
         resident = max(1, min(rates.shared_bytes // need.shared_bytes, by_registers, 64 // tiles.warps))
         unit = 1e-9 / rates.units
-        rows = tiles.block_rows
+        rows, width, v_width = tiles.block_rows, padded(scene.qk_width), padded(scene.v_width)
         spill = 1.0 if need.registers <= REGISTERS else 1.0 + (need.registers - REGISTERS) / 64
-        width = padded(scene.qk_width) + padded(scene.v_width)
-        dot = 2.0 * rows * width / (_dot_rate(tiles, rates) * unit)
+        # Warps stand one above the other where a tile is as high as its sums are wide: then each reads all keys.
+        stacked = rows >= (v_width // 2 if tiles.halves else v_width)
+        dot_rows = max(rows, 16 * tiles.warps) if stacked else max(16, rows)
+        dot = 2.0 * dot_rows * (width + v_width) / (rates.dot_bf16_flops_per_s * unit)
         exp = rows / (rates.exp2_per_s * unit)
-        lanes = _LANE_OPS * rows / (rates.lane_ops_per_s * unit) * spill
+        read = 2.0 * (width + v_width) * (tiles.warps if stacked else 1) / (rates.shared_bytes_per_s * unit)
+        addresses = _ADDRESS_OPS * (width + v_width) * scene.pool_bytes / 16
+        lanes = (_LANE_OPS * rows + addresses) / (rates.lane_ops_per_s * unit) * spill
         copied = (scene.qk_width + scene.v_width) * scene.pool_bytes / (rates.cached_bytes_per_s * unit)
         mask = _MASK_OPS * rows / (rates.select_per_s * unit)
-        rescale = rows * padded(scene.v_width) / (rates.lane_ops_per_s * unit) * spill
-        busy, alone = max(dot, exp, lanes, copied), dot + exp + lanes
+        rescale = rows * (v_width + 16) / (rates.lane_ops_per_s * unit) * spill
+        queries = 2.0 * rows * width * (1 if stacked else tiles.warps) / (rates.shared_bytes_per_s * unit)
+        busy, alone = max(dot, exp, lanes, read, copied), (dot + exp + lanes) * max(1.0, 8 / tiles.warps) + read
         wait = _CHAIN_NS + (_COPY_NS if tiles.stages <= 2 else _COPY_NS / (2 * tiles.stages))
         # Time of one block while `resident` share the unit: the busiest pipe, or its own chain.
         key = max(busy * resident, alone)
-        step = max(rescale * resident, wait + rescale)
+        step = max(max(rescale, queries) * resident, wait + rescale + queries)
         return _Step(key, mask * resident, step, step, alone, resident, tiles)
 
     def ns(self, prefix: int, new: int, masked: int) -> float:
@@ -165,13 +172,6 @@ class _Step:
         steps += (-(-max(0, new - masked) // self.tiles.block_new) + -(-masked // edge)) * self.new_step_ns
         padded_keys = -(-prefix // self.tiles.block_keys) * self.tiles.block_keys + new
         return 2000.0 + padded_keys * self.key_ns + masked * self.masked_ns + steps
-
-
-def _dot_rate(tiles: Tiles, rates: PipelineRates) -> float:
-    """Return the rate of products by rows of a warp: warps with few rows read keys more often than they use them."""
-    per_warp = max(16, tiles.block_rows // tiles.warps)
-    known = rates.dot_rows.get(str(min(128, per_warp * 4)))
-    return known if known else rates.dot_bf16_flops_per_s * min(1.0, 0.4 + per_warp / 64)
 
 
 def _blocks(architecture: Architecture, tiles: Tiles, scene: Scene) -> list[tuple[int, int, int, int]]:

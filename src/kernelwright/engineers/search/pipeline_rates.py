@@ -73,6 +73,7 @@ class PipelineRates:
     stream_bytes_per_s: float = 2e12
     cached_bytes_per_s: float = 6e12
     gather_bytes_per_s: float = 2e12
+    shared_bytes_per_s: float = 1e13
     atomics_per_s: float = 1e11
     shared_bytes: int = 98304
 
@@ -98,6 +99,7 @@ def pipeline_probe_sources() -> Iterator[str]:
         "dot_tf32": {"dtype": "float32"},
         "dot_f8": {"dtype": "float8_e4m3fn"},
     }
+    rates["shared"] = {"m": 64, "n": 64}
     rates |= {f"dot_rows_{m}": {"m": m, "n": 64, "k": 128, "warps": 4} for m in _ROWS}
     yield _product_file(rates)
     yield _product_file({f"grid_{n}": {"programs": n} for n in UNIT_GRIDS})
@@ -107,7 +109,7 @@ def pipeline_probe_sources() -> Iterator[str]:
 
 
 def _product_file(probes: Mapping[str, Mapping[str, object]]) -> str:
-    plain = {"programs": _FULL_GRID, "steps": _DOT_STEPS, "m": 128, "n": 128, "k": 64, "dtype": "bfloat16", "warps": 8}
+    plain = {"programs": _FULL_GRID, "steps": _DOT_STEPS, "m": 256, "n": 128, "k": 64, "dtype": "bfloat16", "warps": 8}
     made = [Template(text.PRODUCT_PROBE).substitute({**plain, "name": n, **change}) for n, change in probes.items()]
     return HEADER + text.PRODUCT_KERNEL + "".join(made)
 
@@ -117,7 +119,7 @@ def pipeline_rates_of(times: Mapping[str, float], failed: Mapping[str, str]) -> 
     launch = times.get("launch_1", PipelineRates.launch_ns)
     found: dict[str, object] = {"launch_ns": launch, "shared_bytes": _shared_bytes(times, failed)}
     work = {
-        f"{name}_flops_per_s": (name, _flops(128, 128, 64)) for name in ("dot_bf16", "dot_f16", "dot_tf32", "dot_f8")
+        f"{name}_flops_per_s": (name, _flops(256, 128, 64)) for name in ("dot_bf16", "dot_f16", "dot_tf32", "dot_f8")
     }
     lanes = 1024 * 4096 * _LANE_STEPS
     names = {"exp": "exp_per_s", "exp2": "exp2_per_s", "add": "lane_ops_per_s", "select": "select_per_s"}
@@ -130,6 +132,8 @@ def pipeline_rates_of(times: Mapping[str, float], failed: Mapping[str, str]) -> 
     for rate, (name, amount) in work.items():
         if name in times:
             found[rate] = amount / max(times[name] - launch, 1.0) * 1e9
+    # Eight warps in four rows and two columns: each half of the left, each quarter of the right operand is read apart.
+    work["shared_bytes_per_s"] = ("shared", 2 * 64 * 64 * (2 + 4) * _DOT_STEPS * _FULL_GRID)
     rows = {str(m): f"dot_rows_{m}" for m in _ROWS}
     found["dot_rows"] = {
         m: _flops(int(m), 64, 128) / max(times[name] - launch, 1.0) * 1e9 for m, name in rows.items() if name in times

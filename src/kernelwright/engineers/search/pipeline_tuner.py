@@ -9,9 +9,10 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from kernelwright.engineers.search.architecture import Architecture, Tiles
-from kernelwright.engineers.search.pipeline_model import Frozen, fits, pipeline_ns
+from kernelwright.engineers.search.pipeline_model import Frozen, fits, padded, pipeline_ns
 from kernelwright.engineers.search.scenes import Scene
 
 ROWS = (16, 32, 64, 128, 256)
@@ -20,7 +21,7 @@ SPLITS = (0, 512, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384)
 WARPS, STAGES = (1, 2, 4, 8, 16), (1, 2, 3, 4, 5)
 _COARSE = {
     "block_rows": ROWS, "warps": (2, 4, 8, 16), "stages": (2, 3),
-    "split_keys": (0, 1024, 4096), "tabled": (0, 1), "halves": (0, 1),
+    "split_keys": (0, 1024, 4096),
 }  # fmt: skip
 _STEPS = (32, 64, 128)
 # How far a measurement speaks for its neighbours, in doublings; how much an unknown point may be better than predicted.
@@ -60,14 +61,24 @@ def pipeline_space(architecture: Architecture, scenes: Sequence[Scene]) -> dict[
 
 def starts(architecture: Architecture, scenes: Sequence[Scene], rates: Frozen) -> tuple[Tiles, ...]:
     """Return the points that the model likes best, each of other rows, warps or stages: the first to be measured."""
+    return _starts(architecture, tuple(scenes), rates)
+
+
+@lru_cache(maxsize=1024)
+def _starts(architecture: Architecture, scenes: tuple[Scene, ...], rates: Frozen) -> tuple[Tiles, ...]:
     found: dict[tuple[int, int, int], Tiles] = {}
     for tiles in sorted(coarse(architecture, scenes, rates), key=lambda t: predicted(architecture, t, scenes, rates)):
         found.setdefault((tiles.block_rows, tiles.warps, tiles.stages), tiles)
     return tuple(found.values())[:5]
 
 
-def coarse(architecture: Architecture, scenes: Sequence[Scene], rates: Frozen) -> list[Tiles]:
+def coarse(architecture: Architecture, scenes: Sequence[Scene], rates: Frozen) -> tuple[Tiles, ...]:
     """Return a thinned grid of points that fit the chip, steps of all kinds equal where they fit."""
+    return _coarse(architecture, tuple(scenes), rates)
+
+
+@lru_cache(maxsize=1024)
+def _coarse(architecture: Architecture, scenes: tuple[Scene, ...], rates: Frozen) -> tuple[Tiles, ...]:
     space = pipeline_space(architecture, scenes)
     names = [name for name in _COARSE if name in space]
     sizes = [[size for size in _COARSE[name] if size in space[name]] or [space[name][0]] for name in names]
@@ -78,8 +89,18 @@ def coarse(architecture: Architecture, scenes: Sequence[Scene], rates: Frozen) -
         keys, new, edge = (_at_most(step, space.get(n, (step,))) for n in ("block_keys", "block_new", "block_edge"))
         chosen = dict(zip(names, values, strict=True))
         tiles = replace(plain, block_keys=keys, block_new=new, block_edge=min(edge, new), **chosen)
+        tiles = _with_habits(architecture, tiles, scenes)
         points.append(architecture.relevant(tiles))
-    return _fitting(architecture, points, scenes, rates)
+    return tuple(_fitting(architecture, points, scenes, rates))
+
+
+def _with_habits(architecture: Architecture, tiles: Tiles, scenes: Sequence[Scene]) -> Tiles:
+    """Return `tiles` with what mostly is best: no table where few tiles are dead, sums as wide as tiles are high."""
+    width = max(padded(s.v_width) for s in scenes)
+    halves = int(width // 2 <= tiles.block_rows < width)
+    live = sum(sum(s.lengths) for s in scenes)
+    there = sum(len(s.lengths) * max(s.lengths) for s in scenes)
+    return replace(tiles, halves=halves, tabled=int(there > 3 * live))
 
 
 def neighbours(tiles: Tiles, space: Space) -> list[Tiles]:

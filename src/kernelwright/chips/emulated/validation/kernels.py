@@ -157,3 +157,30 @@ def to_fp8(x, out, scale, size, BLOCK: tl.constexpr):
     value = tl.load(x + i, mask=i < size, other=0.0).to(tl.float32) * (1.0 / tl.load(scale))
     value = tl.minimum(tl.maximum(value, -448.0), 448.0)
     tl.store(out + i, value.to(tl.float8e4nv), mask=i < size)
+
+
+@triton.jit
+def block_scaled_gemm(
+    a, b, c, a_scale, b_scale, m, n, k,
+    BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_K: tl.constexpr, SCALED: tl.constexpr,
+):  # fmt: skip
+    """C [m, n] bf16 = A [m, k] times B [n, k] in fp8; scales each SCALED of depth, by row of A and SCALED rows of B."""
+    tiles_m, tiles_n = tl.cdiv(m, BLOCK_M), tl.cdiv(n, BLOCK_N)
+    row, column = _tile_of(tl.program_id(0), tiles_m, tiles_n, 8)
+    rows = row * BLOCK_M + tl.arange(0, BLOCK_M)
+    columns = column * BLOCK_N + tl.arange(0, BLOCK_N)
+    depth = tl.arange(0, BLOCK_K)
+    left = a + rows[:, None].to(tl.int64) * k + depth[None, :]
+    right = b + columns[None, :].to(tl.int64) * k + depth[:, None]
+    runs = tl.cdiv(k, SCALED)
+    total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)
+    for start in range(0, k, BLOCK_K):
+        x = tl.load(left, mask=(rows < m)[:, None], other=0.0)
+        y = tl.load(right, mask=(columns < n)[None, :], other=0.0)
+        of_rows = tl.load(a_scale + rows * runs + start // SCALED, mask=rows < m, other=0.0)
+        of_columns = tl.load(b_scale + columns // SCALED * runs + start // SCALED, mask=columns < n, other=0.0)
+        total += tl.dot(x, y) * of_rows[:, None] * of_columns[None, :]
+        left += BLOCK_K
+        right += BLOCK_K
+    out = rows[:, None].to(tl.int64) * n + columns[None, :]
+    tl.store(c + out, total.to(tl.bfloat16), mask=(rows < m)[:, None] & (columns < n)[None, :])

@@ -138,3 +138,27 @@ def quantise_launch(size: int, block: int) -> KernelLaunch:
     kernel = kernel_ir(kernels.to_fp8, types, {"BLOCK": block}, 4, 1)
     buffers = (_buffer("x", "bf16", size), _buffer("out", "f8e4m3fn", size, "output"), _buffer("scale", "f32", 1))
     return KernelLaunch(kernel, (-(-size // block), 1, 1), (*_pointers(3), ScalarArg("i32", size)), buffers)
+
+
+def block_scaled_launch(m: int, n: int, k: int, tile: Tile) -> KernelLaunch:
+    """Return an fp8 GEMM with a scale for each 128 of the depth, by row of A and by 128 rows of B."""
+    from kernelwright.chips.emulated.validation import kernels  # noqa: PLC0415  # loads triton
+    from kernelwright.chips.emulated.validation.compiling import kernel_ir  # noqa: PLC0415  # loads triton
+
+    types = {
+        "a": "!*fp8e4nv", "b": "!*fp8e4nv", "c": "!*bf16", "a_scale": "!*fp32", "b_scale": "!*fp32",
+        "m": "i32", "n": whole(n), "k": whole(k),
+    }  # fmt: skip
+    constants = {"BLOCK_M": tile.m, "BLOCK_N": tile.n, "BLOCK_K": tile.k, "SCALED": 128}
+    kernel = kernel_ir(kernels.block_scaled_gemm, types, constants, tile.warps, tile.stages)
+    runs = -(-k // 128)
+    buffers = (
+        _buffer("a", "f8e4m3fn", m * k),
+        _buffer("b", "f8e4m3fn", n * k),
+        _buffer("c", "bf16", m * n, "output"),
+        _buffer("a_scale", "f32", m * runs),
+        _buffer("b_scale", "f32", -(-n // 128) * runs),
+    )
+    numbers = tuple(ScalarArg("i32", number) for number in (m, n, k))
+    grid = (-(-m // tile.m) * -(-n // tile.n), 1, 1)
+    return KernelLaunch(kernel, grid, (*_pointers(5), *numbers), buffers)

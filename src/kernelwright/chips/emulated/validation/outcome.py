@@ -49,9 +49,8 @@ class Outcome:
 def fitted_on(profile: Profile) -> str:
     """Return what the profile's sources say it was fitted on, "nothing" if they do not."""
     for fact in profile.facts.values():
-        _, mark, text = fact.source.partition(_MARK)
-        if mark:
-            return text.partition(";")[0].strip()
+        if fact.source.startswith(_MARK):
+            return fact.source.removeprefix(_MARK).partition(";")[0]
     return "nothing"
 
 

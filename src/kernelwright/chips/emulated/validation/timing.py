@@ -29,7 +29,9 @@ class Prepared:
 
 def blocks_of(machine: Machine) -> Callable[[KernelIR], int]:
     """Return how many blocks of a kernel one unit of `machine` holds."""
-    return lambda kernel: find_residency(machine, clockwork.compiled(kernel, machine.capability).program).blocks_per_unit
+    return lambda kernel: (
+        find_residency(machine, clockwork.compiled(kernel, machine.capability).program).blocks_per_unit
+    )
 
 
 def prepare(launches: Sequence[KernelLaunch], capability: int) -> Prepared:
