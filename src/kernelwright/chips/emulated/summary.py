@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.jit import compiled
+from kernelwright.chips.emulated.jit import compiled, inlined
 from kernelwright.chips.emulated.memory_path import tile_key
 from kernelwright.chips.emulated.tile_program import TileProgram
 from kernelwright.chips.emulated.trace import AccessFacts, Trace
@@ -103,24 +103,59 @@ def _measure_reuse(
     flat = np.array([access for segment in program.segments for access in segment.accesses], np.int64)
     elements = np.array([float(np.prod(access.shape)) for access in program.accesses])
     sizes = np.array([float(np.prod(a.shape)) * a.element_bytes for a in program.accesses]).astype(np.int64)
-    room = 1 << max(4, (2 * len(trace.addresses)).bit_length())
-    table = np.zeros((room, 3), np.int64)
-    count_reuse(
-        trace.first_step, trace.segments, trace.first_access, trace.addresses, trace.active, first, flat, elements,
-        sizes, table, passes, reuse, hottest,
-    )  # fmt: skip
+    table, tiles = np.zeros((_ROWS, 3), np.int64), np.zeros(1, np.int64)
+    block = 0
+    while block < trace.programs:
+        block = count_reuse(
+            trace.first_step, trace.segments, trace.first_access, trace.addresses, trace.active, first, flat, elements,
+            sizes, table, tiles, block, passes, reuse, hottest,
+        )  # fmt: skip
+        if block < trace.programs:
+            larger = np.zeros((4 * len(table), 3), np.int64)
+            move_rows(table, larger)
+            table = larger
+
+
+# Rows of the table of tiles at its start. Most launches touch far fewer tiles than they make accesses: a table for all
+# accesses would be hundreds of megabytes, and clearing it the most of the work.
+_ROWS = 1 << 14
+
+
+@inlined
+def find_row(table: NDArray[np.int64], key: int) -> int:
+    """Return the row of a tile, or the free one that it takes; columns are key, block + 1 of the last use, uses."""
+    mask = table.shape[0] - 1
+    row = (key ^ (key >> 23)) & mask
+    while table[row, 1] != 0 and table[row, 0] != key:
+        row = (row + 1) & mask
+    return int(row)
+
+
+@compiled
+def move_rows(table: NDArray[np.int64], larger: NDArray[np.int64]) -> None:
+    """Give `larger`, which is empty, the tiles of `table`."""
+    for row in range(table.shape[0]):
+        if table[row, 1] != 0:
+            place = find_row(larger, table[row, 0])
+            for column in range(3):
+                larger[place, column] = table[row, column]
 
 
 @compiled
 def count_reuse(  # noqa: PLR0913, PLR0917 - arrays of one pass
     first_step: NDArray[np.int64], segments: NDArray[np.int32], first_access: NDArray[np.int64],
     addresses: NDArray[np.int64], active: NDArray[np.int32], first: NDArray[np.int64], flat: NDArray[np.int64],
-    elements: NDArray[np.float64], sizes: NDArray[np.int64], table: NDArray[np.int64], passes: NDArray[np.float64],
-    reuse: NDArray[np.float64], hottest: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Add every access to `passes`, `reuse` and `hottest`; `table` rows are key, block + 1 of the last use, uses."""
-    mask = table.shape[0] - 1
-    for block in range(first_step.shape[0] - 1):
+    elements: NDArray[np.float64], sizes: NDArray[np.int64], table: NDArray[np.int64], tiles: NDArray[np.int64],
+    begin: int, passes: NDArray[np.float64], reuse: NDArray[np.float64], hottest: NDArray[np.float64],
+) -> int:  # fmt: skip
+    """Add every access from block `begin` on to `passes`, `reuse` and `hottest`; return the block that is next.
+
+    It is one of the launch's when `table`, with `tiles[0]` tiles, may have too little room for that block.
+    """
+    for block in range(begin, first_step.shape[0] - 1):
+        most = first_access[first_step[block + 1]] - first_access[first_step[block]]
+        if 2 * (tiles[0] + most) > table.shape[0]:
+            return block
         for step in range(first_step[block], first_step[block + 1]):
             segment = segments[step]
             for ordinal in range(first[segment + 1] - first[segment]):
@@ -130,11 +165,10 @@ def count_reuse(  # noqa: PLR0913, PLR0917 - arrays of one pass
                 if share <= 0.0:
                     continue
                 key = tile_key(addresses[at], sizes[access], 0)
-                row = (key ^ (key >> 23)) & mask
-                while table[row, 1] != 0 and table[row, 0] != key:
-                    row = (row + 1) & mask
+                row = find_row(table, key)
                 passes[access] += share
                 if table[row, 1] == 0:
+                    tiles[0] += 1
                     table[row, 0] = key
                     reuse[access, BINS - 1] += share
                 else:
@@ -146,3 +180,4 @@ def count_reuse(  # noqa: PLR0913, PLR0917 - arrays of one pass
                 table[row, 1] = block + 1
                 table[row, 2] += 1
                 hottest[access] = max(hottest[access], float(table[row, 2]))
+    return int(first_step.shape[0] - 1)
