@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kernelwright.chips.emulated.profile import load_profile
 from kernelwright.chips.emulated.validation.outcome import Outcome, Point, as_json
 from kernelwright.chips.emulated.validation.rows import COLUMNS, GemmRow, load_rows, parse_rows
 from kernelwright.chips.emulated.validation.statistics import (
@@ -17,6 +18,8 @@ from kernelwright.chips.emulated.validation.statistics import (
     random_folds,
 )
 from kernelwright.chips.emulated.validation.targets import TARGETS, target_of
+from kernelwright.chips.emulated.validation.tuner import emulate_rows
+from kernelwright.cli.validating import validate
 from kernelwright.core.errors import RequestError
 from kernelwright.report.scatter import scatter
 
@@ -150,3 +153,24 @@ def test_a_scatter_names_its_axes_and_groups() -> None:
     assert text.startswith("<svg xmlns=")
     for part in ("A &amp; B", "measured, us", "emulated, us", "small", "large"):
         assert part in text
+
+
+def test_validate_times_rows_by_events_and_prints_one_object(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (ROW, replace(ROW, m=20, num_groups=2, masked=1, k=528), replace(ROW, chip="zw810", block_n=128, warp_n=32))
+    file = tmp_path / "rows.csv"
+    file.write_text(csv_of(*rows))
+    for _ in range(2):
+        validate(file, json=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == lines[1], "times are exact"
+    chips = json.loads(lines[0])["chips"]
+    assert [(chip["chip"], chip["points"]) for chip in chips] == [("zw810e", 2), ("zw810", 1)]
+    assert all(chip["fitted_on"].startswith(("770 points", "61 points")) for chip in chips)
+
+
+def test_more_work_takes_longer(tmp_path: Path) -> None:
+    rows = (ROW, replace(ROW, k=4096), replace(ROW, m=512), replace(ROW, num_groups=16))
+    short, *longer = emulate_rows(rows, load_profile("zw810e").machine(), lambda line: None)
+    assert all(short < time for time in longer)

@@ -70,7 +70,7 @@ class Architecture:
         if self.key_load != "by_regime":
             unread["as_tile"] = Tiles.as_tile
         if self.distances == "wide":
-            unread["halves"] = Tiles.halves
+            unread |= {"halves": Tiles.halves, "gathered": Tiles.gathered}
         if self.order != "by_regime":
             unread |= {"tiles_first": Tiles.tiles_first, "tabled": Tiles.tabled}
         return replace(tiles, **unread)
@@ -84,7 +84,8 @@ class Tiles:
     they are masked (loops apart); `split_keys` prefix keys a program (0: never split); `items` tiles
     a program works through; `as_tile` keys loaded as they lie, then transposed; `tiles_first` neighbouring programs
     are tiles of one head; `tabled` 0: programs work out their tile instead of reading it, which spares an upload;
-    `halves` 1: sums over values are kept in two halves of the width.
+    `halves` 1: sums over values are kept in two halves of the width; `gathered` 1: a kernel before puts the
+    prefix in order.
     """
 
     block_rows: int = 64
@@ -99,6 +100,7 @@ class Tiles:
     tiles_first: int = 0
     tabled: int = 1
     halves: int = 0
+    gathered: int = 0
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,12 @@ def _device_functions(architecture: Architecture) -> list[str]:
     ahead = architecture.slots == "ahead"
     fill["early"] = kernel_text.EARLY_AHEAD.rstrip() if ahead else ""
     fill["slots"] = (kernel_text.SLOTS_AHEAD if ahead else kernel_text.SLOTS_SAME).rstrip()
+    fill["scattered"] = "not GATHERED" if architecture.distances == "narrow" else "True"
     fill["sweeps"] = Template(sweeps).substitute(fill).rstrip()
     # A module of fragments of equal names: those of narrow distances where there are any.
     chosen = narrow_text if architecture.distances == "narrow" else kernel_text
     fill["load_moves"] = ", False" if architecture.distances == "narrow" else ""
+    fill["pool_addresses"] = chosen.POOL_ADDRESSES.rstrip()
     fill["addresses"], fill["mask_addresses"] = chosen.ADDRESSES.rstrip(), chosen.MASK_ADDRESSES.rstrip()
     texts = [
         chosen.LOAD_TILE,
@@ -59,6 +61,7 @@ def _device_functions(architecture: Architecture) -> list[str]:
         kernel_text.CAP,
         chosen.SOFTMAX_EXP2 if base2 else kernel_text.SOFTMAX_EXP,
         chosen.SWEEP,
+        *([narrow_text.GATHER] if architecture.distances == "narrow" else []),
         kernel_text.FINISH,
         kernel_text.ATTEND,
         *_kernels(architecture),
@@ -101,18 +104,20 @@ def _host_body(architecture: Architecture) -> str:
         "programs": "kv_heads" if architecture.rows == "group" else "heads",
         "item_programs": "(n_items + several - 1) // several" if architecture.items == "several" else "n_items",
         "is_split": "split > 0 and sum(prefixes) > 0" if split else "False",
+        "is_gathered": "is_gathered" if architecture.distances == "narrow" else "False",
         "halves": "halves" if architecture.distances == "narrow" else "False",
         "tabled": "tabled" if architecture.order == "by_regime" else "True",
         "as_tile": _KEYS_AS_TILE[architecture.key_load],
         "tiles_first": "tiles_first" if architecture.order == "by_regime" else "False",
     }
+    gather = [narrow_text.LAUNCH_GATHER] if architecture.distances == "narrow" else []
     if architecture.grid == "table":
-        body = [host_text.HEAD, host_text.TABLES]
+        body = [host_text.HEAD, *gather, host_text.TABLES]
         body += [host_text.SCRATCH] if split else []
         body += [host_text.SHARED, host_text.LAUNCH_TABLE]
         body += [merge_text.LAUNCH_MANY if architecture.distances == "narrow" else merge_text.LAUNCH] if split else []
     else:
-        body = [host_text.HEAD, host_text.SHARED, host_text.LAUNCH_PADDED]
+        body = [host_text.HEAD, *gather, host_text.SHARED, host_text.LAUNCH_PADDED]
     return Template("".join(body)).substitute(fill)
 
 

@@ -9,7 +9,8 @@ def extend_attention_fwd(
 """
 
 # (block rows, block keys, block new, block edge, split keys, items a program, warps, stages, keys as tiles,
-# tiles first, whether there is a table, whether values are taken in halves)
+# tiles first, whether there is a table, whether values are taken in halves, whether the
+# prefix is gathered before)
 TILES_ONE = """
 TILES = $tiles
 """
@@ -73,7 +74,7 @@ HEAD = """\
     window = sliding_window_size if windowed else -1
     scale = sm_scale if sm_scale is not None else 1.0 / math.sqrt(dq)
     pool_bytes = k_buffer.element_size()
-    rows, keys, new, edge, split, several, warps, stages, as_tile, tiles_first, tabled, halves = $choice
+    rows, keys, new, edge, split, several, warps, stages, as_tile, tiles_first, tabled, halves, gathered = $choice
     if $halves and dv1 == 0 and dv0 >= 32:
         dv0, dv1 = dv0 // 2, dv0 // 2
     part = sums = q_extend
@@ -99,8 +100,8 @@ SHARED = """\
         "PREFIX": sum(prefixes) > 0, "INTERIOR": max(lengths) > 16,
         "CUSTOM": custom, "CUSTOM_PREFIX": custom and not skip_prefix_custom_mask,
         "CAUSAL": bool(is_causal) and not custom, "WINDOW": windowed, "CAP": logit_cap > 0,
-        "SINKS": sinks is not None, "AS_TILE": bool($as_tile), "WIDE": furthest >= 2**31, "BM": rows,
-        "BN": keys, "BE": new, "BD": min(new, edge), "DQ": dq, "DQ0": dq0, "DQ1": dq1, "DV": dv, "DV0": dv0, "DV1": dv1,
+        "SINKS": sinks is not None, "AS_TILE": bool($as_tile), "WIDE": furthest >= 2**31, "GATHERED": $is_gathered,
+        "BM": rows, "BN": keys, "BE": new, "BD": min(new, edge), "DQ": dq, "DQ0": dq0, "DQ1": dq1, "DV": dv, "DV0": dv0, "DV1": dv1,
     }
 """
 

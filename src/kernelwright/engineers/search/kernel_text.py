@@ -156,7 +156,7 @@ SWEEPS_ONE = """\
     if PREFIX:
         acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, first, last,
                                      cached + token, mask_base, mask_rows, live, scale * k_scale, cap, window,
-                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE, WIDE)
+                                     $scattered, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE, WIDE)
         acc *= v_scale
         acc1 *= v_scale
     acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_new, v_new, ske, sve, index, new_first, new_last,
@@ -171,10 +171,10 @@ SWEEPS_APART = """\
             middle = tl.maximum(first, first + (last - first) // BN * BN)
             acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, first, middle,
                                          cached + token, mask_base, mask_rows, live, scale * k_scale, cap, window,
-                                         True, False, False, False, False, CAP, BN, $widths, AS_TILE, WIDE)
+                                         $scattered, False, False, False, False, CAP, BN, $widths, AS_TILE, WIDE)
         acc, acc1, m_i, l_i = _sweep(acc, acc1, m_i, l_i, q, q1, k_pool, v_pool, skb, svb, index, middle, last,
                                      cached + token, mask_base, mask_rows, live, scale * k_scale, cap, window,
-                                     True, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE, WIDE)
+                                     $scattered, True, CUSTOM_PREFIX, False, WINDOW, CAP, BN, $widths, AS_TILE, WIDE)
         acc *= v_scale
         acc1 *= v_scale
     new_middle = new_first
@@ -199,7 +199,7 @@ part_ptr, sums_ptr, sqt, sqh, sket, skeh, svet, sveh, sot, soh, skbt, skbh, svbt
 scale, k_scale, v_scale, cap, window, group,"""
 
 CONSTANTS = """\
-PREFIX, INTERIOR, CUSTOM, CUSTOM_PREFIX, CAUSAL, WINDOW, CAP, SINKS, AS_TILE, WIDE, BM, BN, BE, BD,
+PREFIX, INTERIOR, CUSTOM, CUSTOM_PREFIX, CAUSAL, WINDOW, CAP, SINKS, AS_TILE, WIDE, GATHERED, BM, BN, BE, BD,
 DQ, DQ0, DQ1, DV, DV0, DV1"""
 
 # Where the rows of the query tile lie in memory, and in the mask.
@@ -216,6 +216,11 @@ MASK_ADDRESSES = """\
     mask_rows = mask_ptr + token * 0
     if CUSTOM:
         mask_rows = mask_ptr + tl.load(mask_indptr + request) + token * (cached + extend).to(tl.int64)
+"""
+
+POOL_ADDRESSES = """\
+    k_pool = kb_ptr + kv_head * skbh
+    v_pool = vb_ptr + kv_head * svbh
 """
 
 # rows: which token and head each row of the query tile is.
@@ -261,8 +266,7 @@ $addresses
     m_i = tl.full([BM], -1.0e30, tl.float32)
     l_i = tl.zeros([BM], tl.float32)
 $mask_addresses
-    k_pool = kb_ptr + kv_head * skbh
-    v_pool = vb_ptr + kv_head * svbh
+$pool_addresses
     skb = skbt
     svb = svbt
     k_new = ke_ptr + q_start.to(tl.int64) * sket + kv_head * skeh

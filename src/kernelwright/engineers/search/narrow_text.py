@@ -74,6 +74,59 @@ MASK_ADDRESSES = """\
         mask_rows = token * (cached + extend)
 """
 
+# The prefix lies in a pool, or gathered, request after request.
+POOL_ADDRESSES = """\
+    k_pool = kb_ptr + kv_head * skbh
+    v_pool = vb_ptr + kv_head * svbh
+    if GATHERED:
+        k_pool += kv_start.to(tl.int64) * skbt
+        v_pool += kv_start.to(tl.int64) * svbt
+"""
+
+# A kernel before: the prefix of all requests in order, in the type of the queries. It pays where many query tiles read
+# a pool of another type, for each warp of each tile would convert it.
+GATHER = """
+@triton.jit(do_not_specialize=["n_rows"])
+def gather_kernel(kb_ptr, vb_ptr, k_ptr, v_ptr, kv_indices, n_rows, skbt, skbh, svbt, svbh, skt, skh, svt, svh,
+                  ROWS: tl.constexpr, $width_parameters):
+    head = tl.program_id(0)
+    row = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
+    live = row < n_rows
+    slot = tl.load(kv_indices + row, mask=live, other=0).to(tl.int64)
+    to = row.to(tl.int64)
+    k = _load_tile(kb_ptr + head * skbh, slot * skbt, live, 0, DQ0, DQ, True, False)
+    _store_tile(k_ptr + head * skh, to * skt, k, live, 0, DQ0, DQ)
+    if DQ1 > 0:
+        k1 = _load_tile(kb_ptr + head * skbh, slot * skbt, live, DQ0, DQ1, DQ, True, False)
+        _store_tile(k_ptr + head * skh, to * skt, k1, live, DQ0, DQ1, DQ)
+    v = _load_tile(vb_ptr + head * svbh, slot * svbt, live, 0, DV0, DV, True, False)
+    _store_tile(v_ptr + head * svh, to * svt, v, live, 0, DV0, DV)
+    if DV1 > 0:
+        v1 = _load_tile(vb_ptr + head * svbh, slot * svbt, live, DV0, DV1, DV, True, False)
+        _store_tile(v_ptr + head * svh, to * svt, v1, live, DV0, DV1, DV)
+
+
+@triton.jit
+def _store_tile(base, rows, tile, live, AT: tl.constexpr, COLS: tl.constexpr, WIDTH: tl.constexpr):
+    d = AT + tl.arange(0, COLS)
+    at = (base + d[None, :]) + rows[:, None]
+    tl.store(at, tile.to(base.dtype.element_ty), mask=live[:, None] & (d < WIDTH)[None, :])
+"""
+
+LAUNCH_GATHER = """\
+    is_gathered = bool(gathered) and sum(prefixes) > 0
+    if is_gathered:
+        n_rows = sum(prefixes)
+        k_prefix = torch.empty((n_rows, kv_heads, dq), dtype=q_extend.dtype, device=q_extend.device)
+        v_prefix = torch.empty((n_rows, kv_heads, dv), dtype=q_extend.dtype, device=q_extend.device)
+        gather_kernel[(kv_heads, (n_rows + 31) // 32)](
+            k_buffer, v_buffer, k_prefix, v_prefix, kv_indices, n_rows, k_buffer.stride(0), k_buffer.stride(1),
+            v_buffer.stride(0), v_buffer.stride(1), k_prefix.stride(0), k_prefix.stride(1), v_prefix.stride(0),
+            v_prefix.stride(1), 32, dq, dq0, dq1, dv, dv0, dv1, num_warps=4, num_stages=1,
+        )
+        k_buffer, v_buffer = k_prefix, v_prefix
+"""
+
 SWEEP = '''
 @triton.jit
 def _sweep(acc, acc1, m_i, l_i, q, q1, k_base, v_base, stride_k, stride_v, index, first, last,

@@ -22,6 +22,7 @@ _CHAIN_NS = 250.0
 _COPY_NS = 700.0
 # Operations of a lane a logit, a masked logit beyond that, and 16 bytes that are copied.
 _LANE_OPS, _MASK_OPS, _ADDRESS_OPS = 6.0, 3.0, 6.0
+_CONVERT_OPS = 1.0
 _REGISTER_FILE = 131072
 
 
@@ -37,7 +38,7 @@ def need_of(tiles: Tiles, scene: Scene) -> Need:
     """Return what a block of `tiles` holds: the query tile and the key and value tiles in flight, and sums."""
     width, v_width = padded(scene.qk_width), padded(scene.v_width)
     buffers = max(1, tiles.stages - 1)
-    pool = tiles.block_keys * scene.pool_bytes if any(scene.prefixes) else 0
+    pool = tiles.block_keys * _key_bytes(tiles, scene) if any(scene.prefixes) else 0
     keys = max(pool, 2 * tiles.block_new)
     shared = 2 * tiles.block_rows * width + buffers * keys * (width + v_width)
     threads = _THREADS * tiles.warps
@@ -58,15 +59,28 @@ def fits(architecture: Architecture, tiles: Tiles, scene: Scene, rates: Pipeline
     return need.registers <= 2 * REGISTERS and scratch_bytes(architecture, tiles, scene) <= _SCRATCH_LIMIT
 
 
+def _key_bytes(tiles: Tiles, scene: Scene) -> int:
+    return 2 if tiles.gathered else scene.pool_bytes
+
+
+def _gather_ns(scene: Scene, rates: PipelineRates) -> float:
+    """Return what putting the prefix in order takes: read once, written once."""
+    elements = sum(scene.prefixes) * scene.kv_heads * (scene.qk_width + scene.v_width)
+    return rates.launch_ns + elements * (scene.pool_bytes + 2) / rates.stream_bytes_per_s * 1e9
+
+
 def has_table(architecture: Architecture, tiles: Tiles) -> bool:
     """Return whether host code uploads a table of live tiles, which takes as long as a small launch."""
     return architecture.grid == "table" and (tiles.tabled == 1 or architecture.order != "by_regime")
 
 
 def scratch_bytes(architecture: Architecture, tiles: Tiles, scene: Scene) -> int:
-    """Return what partial sums of pieces take, dead pieces included where there is no table."""
+    """Return what partial sums of pieces and a gathered prefix take, dead pieces included where there is no table."""
+    taken = 0
+    if tiles.gathered:
+        taken = 2 * sum(scene.prefixes) * scene.kv_heads * (scene.qk_width + scene.v_width)
     if architecture.prefix != "split" or not tiles.split_keys:
-        return 0
+        return taken
     grouped = architecture.rows == "group"
     factor, heads = (scene.group, scene.kv_heads) if grouped else (1, scene.heads)
     items = _programs(tiles, scene, architecture)
@@ -74,7 +88,7 @@ def scratch_bytes(architecture: Architecture, tiles: Tiles, scene: Scene) -> int
         pairs = zip(scene.lengths, scene.prefixes, strict=True)
         items = sum(-(-n * factor // tiles.block_rows) * max(1, -(-p // tiles.split_keys)) for n, p in pairs)
         items = min(items, 3500)
-    return items * heads * tiles.block_rows * (padded(scene.v_width) + 2) * 4
+    return taken + items * heads * tiles.block_rows * (padded(scene.v_width) + 2) * 4
 
 
 def _programs(tiles: Tiles, scene: Scene, architecture: Architecture) -> int:
@@ -108,8 +122,9 @@ def pipeline_ns(architecture: Architecture, tiles: Tiles, scene: Scene, rates: "
     idle = 0.5 * longest * min(1.0, slots / max(1, number)) if number > slots else 0.0
     split = any(scene.prefixes) and architecture.prefix == "split" and tiles.split_keys > 0
     launches = 1 + split + (1 if has_table(architecture, tiles) else 0)
+    gather = _gather_ns(scene, rates.of) if tiles.gathered else 0.0
     programs = number if has_table(architecture, tiles) else _programs(tiles, scene, architecture) * heads
-    return rates.of.launch_ns * launches + max(waves + idle, longest) + programs * rates.of.dispatch_ns
+    return gather + rates.of.launch_ns * launches + max(waves + idle, longest) + programs * rates.of.dispatch_ns
 
 
 @dataclass(frozen=True)
@@ -152,9 +167,13 @@ class _Step:
         dot = 2.0 * dot_rows * (width + v_width) / (rates.dot_bf16_flops_per_s * unit)
         exp = rows / (rates.exp2_per_s * unit)
         read = 2.0 * (width + v_width) * (tiles.warps if stacked else 1) / (rates.shared_bytes_per_s * unit)
-        addresses = _ADDRESS_OPS * (width + v_width) * scene.pool_bytes / 16
+        if _key_bytes(tiles, scene) == 1:
+            lanes_of_pool = 2.0 * _CONVERT_OPS * (width + v_width) * (tiles.warps if stacked else 1)
+        else:
+            lanes_of_pool = 0.0
+        addresses = lanes_of_pool + _ADDRESS_OPS * (width + v_width) * _key_bytes(tiles, scene) / 16
         lanes = (_LANE_OPS * rows + addresses) / (rates.lane_ops_per_s * unit) * spill
-        copied = (scene.qk_width + scene.v_width) * scene.pool_bytes / (rates.cached_bytes_per_s * unit)
+        copied = (scene.qk_width + scene.v_width) * _key_bytes(tiles, scene) / (rates.cached_bytes_per_s * unit)
         mask = _MASK_OPS * rows / (rates.select_per_s * unit)
         rescale = rows * (v_width + 16) / (rates.lane_ops_per_s * unit) * spill
         queries = 2.0 * rows * width * (1 if stacked else tiles.warps) / (rates.shared_bytes_per_s * unit)

@@ -53,7 +53,7 @@ def pipeline_space(architecture: Architecture, scenes: Sequence[Scene]) -> dict[
     if architecture.key_load == "by_regime":
         space["as_tile"] = (0, 1)
     if architecture.distances == "narrow":
-        space["halves"] = (0, 1)
+        space |= {"halves": (0, 1), "gathered": (0, 1) if keys and all(s.window < 0 for s in scenes) else (0,)}
     if architecture.order == "by_regime":
         space |= {"tiles_first": (0, 1), "tabled": (0, 1)}
     return space
@@ -100,7 +100,12 @@ def _with_habits(architecture: Architecture, tiles: Tiles, scenes: Sequence[Scen
     halves = int(width // 2 <= tiles.block_rows < width)
     live = sum(sum(s.lengths) for s in scenes)
     there = sum(len(s.lengths) * max(s.lengths) for s in scenes)
-    return replace(tiles, halves=halves, tabled=int(there > 3 * live))
+    # Many query tiles would each ask for slots, and convert a pool of another type.
+    is_long = all(min(s.lengths) > 16 and any(s.prefixes) and s.window < 0 for s in scenes)
+    gathered = int(is_long)
+    if architecture.distances == "wide":
+        halves = gathered = 0
+    return replace(tiles, gathered=gathered, halves=halves, tabled=int(there > 3 * live))
 
 
 def neighbours(tiles: Tiles, space: Space) -> list[Tiles]:

@@ -1,7 +1,7 @@
 """Two published facts of M890: one GEMM's time, and which tile the vendor's tuner chose for an fp8 GEMM."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kernelwright.chips.emulated.fact import Value
 from kernelwright.chips.emulated.machine import Machine
@@ -51,6 +51,19 @@ def m890_gemm_ends_us(profile: Profile, fields: Sequence[str]) -> dict[str, tupl
     return found
 
 
+def m890_gemm_corners_us(profile: Profile, fields: Sequence[str]) -> tuple[float, float]:
+    """Return (least, most) emulated time of the published GEMM, every field at the end that is faster, or slower."""
+    corners = []
+    for is_least in (True, False):
+        values: dict[str, Value] = {}
+        for name, (low_us, high_us) in m890_gemm_ends_us(profile, fields).items():
+            fact = profile.facts[name]
+            end = fact.low if (low_us < high_us) == is_least else fact.high
+            values[name] = type(fact.value)(end)  # type: ignore[arg-type]
+        corners.append(m890_gemm_us(profile.with_values(values).machine()))
+    return corners[0], corners[1]
+
+
 def tile_menu() -> tuple[Tile, ...]:
     """Return the tiles that tuners of such kernels usually try."""
     return tuple(
@@ -73,5 +86,5 @@ def rank_tiles(machine: Machine, m: int) -> Ranked:
         except CompileError:
             continue
     times.sort(key=lambda item: item[1])
-    own = next(time for tile, time in times if tile == replace(WINNER))
+    own = next(time for tile, time in times if tile == WINNER)
     return Ranked(m, tuple(times), 1 + sum(time < own for _, time in times))
