@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from kernelwright.problems.contract import Value, tensor
-from kernelwright.problems.draws import VALUE_RMS, random_values, torch_dtype
+from kernelwright.problems.draws import VALUE_RMS, random_values, torch_dtype, without_contents
 from kernelwright.problems.flash_attention_backward.exact import blocks_of
 from kernelwright.problems.flash_attention_backward.shape import Shape, parse_shape
 
@@ -39,6 +39,30 @@ def make_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str
         "dq": torch.empty_like(q),
         "dk": torch.empty_like(k),
         "dv": torch.empty_like(v),
+        **_integers(shape),
+    }
+    _forward(values, torch_dtype(shape.dtype))
+    return values
+
+
+def make_timing_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Value]:
+    """Return the arguments with integers drawn and floats without contents."""
+    shape = parse_shape(params)
+    new, cached = sum(shape.lens), sum(shape.key_lens)
+    queries, keys = (new, shape.q_heads, shape.width), (cached, shape.kv_heads, shape.width)
+    kinds = {"do": queries, "q": queries, "k": keys, "v": keys, "o": queries}
+    gradients = {"dq": queries, "dk": keys, "dv": keys}
+    return {
+        **{name: without_contents(size, shape.dtype) for name, size in kinds.items()},
+        "lse": without_contents((shape.q_heads, new), "f32"),
+        **{name: without_contents(size, shape.dtype) for name, size in gradients.items()},
+        **_integers(shape),
+    }
+
+
+def _integers(shape: Shape) -> dict[str, Value]:
+    """Return the arguments behind the tensors of floats, in order."""
+    return {
         "cu_seqlens_q": _starts(shape.lens),
         "cu_seqlens_k": _starts(shape.key_lens),
         "max_seqlen_q": max(shape.lens),
@@ -47,8 +71,6 @@ def make_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str
         "causal": shape.causal,
         "window_size": shape.window,
     }
-    _forward(values, torch_dtype(shape.dtype))
-    return values
 
 
 def _forward(values: Mapping[str, Value], dtype: torch.dtype) -> None:

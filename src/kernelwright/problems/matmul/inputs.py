@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from kernelwright.problems.contract import Value
-from kernelwright.problems.draws import TORCH_DTYPES, normal, row_scales
+from kernelwright.problems.draws import TORCH_DTYPES, normal, row_scales, without_contents
 
 # Products of these grow to `_LEVEL`**2 * k / 2 and cancel; what stays is about 1.5 * `_LEVEL` * sqrt(k).
 _LEVEL = 6.0
@@ -34,6 +34,19 @@ def make_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str
         "b": _weights(b, params.get("weights", "nk")),
         "bias": bias,
         "c": torch.empty((m, n), dtype=TORCH_DTYPES[params.get("out", dtype)]),
+    }
+
+
+def make_timing_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Value]:
+    """Return the arguments with integers drawn and floats without contents."""
+    m, n, k, dtype = params["m"], params["n"], params["k"], params.get("dtype", "bf16")
+    gap = _GAP if params.get("a_rows_apart", False) else 0
+    is_transposed = params.get("weights", "nk") == "nk"
+    return {
+        "a": without_contents((m, k + gap), dtype)[:, :k],
+        "b": without_contents((n, k), dtype).T if is_transposed else without_contents((k, n), dtype),
+        "bias": without_contents((n,), "f32") if params.get("bias", False) else None,
+        "c": without_contents((m, n), params.get("out", dtype)),
     }
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from kernelwright.problems.contract import Value
-from kernelwright.problems.draws import VALUE_RMS, random_values, torch_dtype
+from kernelwright.problems.draws import VALUE_RMS, random_values, torch_dtype, without_contents
 from kernelwright.problems.paged_decode_attention.shape import Shape, parse_shape
 
 # Standard deviations of the logits, one a head in turn: from thousands of keys that count to two or three.
@@ -36,6 +36,27 @@ def make_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str
         "q": q,
         **pool,
         "out": torch.empty((len(shape.lens), shape.q_heads, shape.v_width), dtype=torch_dtype(shape.dtype)),
+        **_others(shape, table, sinks),
+    }
+
+
+def make_timing_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Value]:
+    """Return the arguments with integers drawn and floats without contents."""
+    shape = parse_shape(params)
+    table, pages = _page_table(shape, rng)
+    pool = {
+        name: without_contents((pages, shape.page, shape.kv_heads, width), shape.pool_dtype)
+        for name, width in _widths(shape)
+    }
+    rows = (len(shape.lens), shape.q_heads)
+    tensors = {"q": without_contents((*rows, shape.qk_width), shape.dtype), **pool}
+    sinks = without_contents((shape.q_heads,), shape.dtype) if shape.sinks else None
+    return {**tensors, "out": without_contents((*rows, shape.v_width), shape.dtype), **_others(shape, table, sinks)}
+
+
+def _others(shape: Shape, table: torch.Tensor, sinks: torch.Tensor | None) -> dict[str, Value]:
+    """Return the arguments behind the output, in order."""
+    return {
         "block_tables": table,
         "seq_lens": torch.tensor(shape.lens, dtype=torch.int32),
         "max_seq_len": max(shape.lens),

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from kernelwright.problems.contract import Value
-from kernelwright.problems.draws import TORCH_DTYPES, normal, row_scales
+from kernelwright.problems.draws import TORCH_DTYPES, normal, row_scales, without_contents
 
 PADDING_SLOT = -1
 _SPARE_PAGES = 4
@@ -37,6 +37,44 @@ def make_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str
         "v_scale": params.get("v_scale", 1.0),
         "is_neox": params.get("neox", True),
     }
+
+
+def make_timing_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Value]:
+    """Return the arguments with integers drawn and floats without contents."""
+    dtype = params.get("dtype", "bf16")
+    q_heads, kv_heads, width = params["q_heads"], params["kv_heads"], params["width"]
+    positions = _positions(params)
+    tokens, page = len(positions), params.get("page", 16)
+    pages = 2 * -(-tokens // page) + _SPARE_PAGES
+    apart = (q_heads + 2 * kv_heads) * width if params.get("slices_of_qkv", False) else 0
+    length = max(positions, default=0) + _SPARE_POSITIONS
+    cache = (pages, page, kv_heads, width), params.get("cache", dtype), params.get("layout", "nhd")
+    return {
+        **{
+            name: _rows_without_contents((tokens, heads, width), dtype, apart)
+            for name, heads in (("q", q_heads), ("k", kv_heads), ("v", kv_heads))
+        },
+        "cos_sin": without_contents((length, params.get("rotary", width) // 2 * 2), params.get("table", "f32")),
+        "positions": torch.tensor(positions, dtype=torch.int64),
+        "slot_mapping": torch.from_numpy(_slots(params, rng, tokens, pages, page)),
+        "k_cache": _pool_without_contents(*cache),
+        "v_cache": _pool_without_contents(*cache),
+        "k_scale": params.get("k_scale", 1.0),
+        "v_scale": params.get("v_scale", 1.0),
+        "is_neox": params.get("neox", True),
+    }
+
+
+def _rows_without_contents(shape: tuple[int, int, int], dtype: str, apart: int) -> torch.Tensor:
+    used = shape[1] * shape[2]
+    return without_contents((shape[0], apart or used), dtype)[:, :used].view(shape)
+
+
+def _pool_without_contents(shape: tuple[int, int, int, int], dtype: str, layout: str) -> torch.Tensor:
+    pages, page, heads, width = shape
+    if layout == "hnd":
+        return without_contents((pages, heads, page, width), dtype).transpose(1, 2)
+    return without_contents(shape, dtype)
 
 
 def _positions(params: Mapping[str, Any]) -> list[int]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from kernelwright.problems.contract import Value
-from kernelwright.problems.draws import TORCH_DTYPES, row_scales
+from kernelwright.problems.draws import TORCH_DTYPES, row_scales, without_contents
 
 GROUP = 128
 _KINDS = 8
@@ -22,6 +22,21 @@ def make_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str
         "x": _activations(rng, tokens, width, dtype),
         "q": torch.empty((tokens, width), dtype=torch.float8_e4m3fn),
         "scales": scales,
+        "eps": params.get("eps", 1e-10),
+        "amax_ub": params.get("amax_ub"),
+    }
+
+
+def make_timing_inputs(params: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Value]:
+    """Return the arguments with integers drawn and floats without contents."""
+    tokens, width, groups = params["tokens"], params["width"], -(-params["width"] // GROUP)
+    is_column = params.get("scales", "row") == "column"
+    return {
+        "x": without_contents((tokens, 2 * width), params.get("dtype", "bf16")),
+        "q": without_contents((tokens, width), "f8e4m3fn"),
+        "scales": without_contents((groups, tokens), "f32").T
+        if is_column
+        else without_contents((tokens, groups), "f32"),
         "eps": params.get("eps", 1e-10),
         "amax_ub": params.get("amax_ub"),
     }
