@@ -1,18 +1,29 @@
 """What emulated chips time from: integers, and shapes of floats; and rows that stand for outputs too large to check."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from kernelwright.core.problem import Argument
 from kernelwright.problems import load_problem, problem_names
 
 EXTEND = load_problem("extend-attention")
+
+
+def _told(argument: Argument) -> Argument:
+    """Return the argument; strides of a tensor without elements say nothing, numpy and torch differ in them."""
+    if argument.tensor is None or 0 not in argument.tensor.shape:
+        return argument
+    return replace(argument, tensor=replace(argument.tensor, strides=()))
 
 
 @pytest.mark.parametrize("name", problem_names())
 def test_host_code_cannot_tell_timing_inputs_from_others(name: str) -> None:
     problem = load_problem(name)
     for workload in problem.suite("smoke", 3).workloads:
-        assert problem.timing_inputs(workload, 5).arguments() == problem.make_inputs(workload, 7).arguments()
+        timing, others = problem.timing_inputs(workload, 5), problem.make_inputs(workload, 7)
+        assert [_told(a) for a in timing.arguments()] == [_told(a) for a in others.arguments()]
 
 
 @pytest.mark.parametrize("name", problem_names())
