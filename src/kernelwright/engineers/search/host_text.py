@@ -101,7 +101,8 @@ SHARED = """\
         "CUSTOM": custom, "CUSTOM_PREFIX": custom and not skip_prefix_custom_mask,
         "CAUSAL": bool(is_causal) and not custom, "WINDOW": windowed, "CAP": logit_cap > 0,
         "SINKS": sinks is not None, "AS_TILE": bool($as_tile), "WIDE": furthest >= 2**31, "GATHERED": $is_gathered,
-        "BM": rows, "BN": keys, "BE": new, "BD": min(new, edge), "DQ": dq, "DQ0": dq0, "DQ1": dq1, "DV": dv, "DV0": dv0, "DV1": dv1,
+        "BM": rows, "BN": keys, "BE": new, "BD": min(new, edge), "DQ": dq, "DQ0": dq0, "DQ1": dq1,
+        "DV": dv, "DV0": dv0, "DV1": dv1,
     }
 """
 
