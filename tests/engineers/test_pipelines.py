@@ -127,6 +127,7 @@ def test_probe_files_are_few_and_name_each_probe_once() -> None:
 
 def test_rates_follow_from_times_and_refusals() -> None:
     times = {"launch_1": 6000.0, "launch_8192": 14191.0, "dot_bf16": 6000.0 + 2e6, "exp": 6000.0 + 1e6}
+    times["shared"] = 6000.0 + 1e6
     times |= {f"grid_{n}": 6000.0 + (1000.0 if n <= 39 else 2000.0) for n in UNIT_GRIDS}
     refused = {"wide_1024": "over_limit: tile needs 524288 bytes of on-chip memory, m890 has 262144. Reduce it."}
     rates = pipeline_rates_of(times, refused)
@@ -134,6 +135,7 @@ def test_rates_follow_from_times_and_refusals() -> None:
     assert rates.dispatch_ns == pytest.approx(1.0)
     assert rates.dot_bf16_flops_per_s == pytest.approx(2 * 256 * 128 * 64 * 64 * 640 / 2e-3)
     assert rates.exp_per_s == pytest.approx(1024 * 4096 * 128 / 1e-3)
+    assert rates.shared_bytes_per_s == pytest.approx(2 * 64 * 64 * 6 * 64 * 640 / 1e-3)
     assert pipeline_rates_of({"wide_256": 1.0}, {}).shared_bytes == 131072
 
 

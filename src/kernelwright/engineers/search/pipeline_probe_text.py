@@ -50,7 +50,7 @@ def _rows(x, out, STEPS: tl.constexpr, N: tl.constexpr, K: tl.constexpr):
     d = tl.arange(0, K)
     total = tl.zeros([N, K], tl.float32)
     for step in range(STEPS):
-        slot = ((program * STEPS + step) * N + tl.arange(0, N)) * 4099 % 262144
+        slot = ((program * STEPS + step) * N + tl.arange(0, N)) * 4099 & 262143
         total += tl.load(x + slot[:, None] * K + d[None, :]).to(tl.float32)
     tl.store(out + program * N * K + tl.arange(0, N)[:, None] * K + d[None, :], total)
 

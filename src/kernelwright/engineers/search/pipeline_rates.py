@@ -125,15 +125,17 @@ def pipeline_rates_of(times: Mapping[str, float], failed: Mapping[str, str]) -> 
     names = {"exp": "exp_per_s", "exp2": "exp2_per_s", "add": "lane_ops_per_s", "select": "select_per_s"}
     names |= {"wide": "wide_ops_per_s", "divide": "divide_per_s"}
     work |= {rate: (name, lanes) for name, rate in names.items()}
+    # A comparison goes with each selection.
+    work["select_per_s"] = ("select", 2 * lanes)
     work["stream_bytes_per_s"] = ("read", 256 << 20)
     work["cached_bytes_per_s"] = ("read_again", 2048 * 32 * 4096 * 4)
     work["gather_bytes_per_s"] = ("rows_scattered", 512 * 8 * 64 * 256)
     work["atomics_per_s"] = ("atomics", 2048 * 128)
+    # Eight warps in four rows and two columns: each half of the left, each quarter of the right operand is read apart.
+    work["shared_bytes_per_s"] = ("shared", 2 * 64 * 64 * (2 + 4) * _DOT_STEPS * _FULL_GRID)
     for rate, (name, amount) in work.items():
         if name in times:
             found[rate] = amount / max(times[name] - launch, 1.0) * 1e9
-    # Eight warps in four rows and two columns: each half of the left, each quarter of the right operand is read apart.
-    work["shared_bytes_per_s"] = ("shared", 2 * 64 * 64 * (2 + 4) * _DOT_STEPS * _FULL_GRID)
     rows = {str(m): f"dot_rows_{m}" for m in _ROWS}
     found["dot_rows"] = {
         m: _flops(int(m), 64, 128) / max(times[name] - launch, 1.0) * 1e9 for m, name in rows.items() if name in times
