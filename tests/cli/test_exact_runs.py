@@ -16,7 +16,7 @@ RUN = ("run", "extend-attention", "--chip", "m890", "--engineer", "search", "--s
 def test_two_runs_with_one_seed_have_equal_records_and_verify_finds_the_same_nanoseconds(tmp_path: Path) -> None:
     for _ in range(2):
         done = run(tmp_path, *RUN, "--json", timeout=1800)
-        assert done.code in (0, 1), done.stderr
+        assert done.code in (0, 1), done.err
         assert done.json["emulated"] is True
     ledger = SqlLedger(f"sqlite:///{tmp_path / 'ledger.db'}")
     first, second = ledger.runs()

@@ -1,5 +1,7 @@
 """Triton IR is lowered for GPUs without one, and kept."""
 
+from pathlib import Path
+
 import pytest
 
 from kernelwright.compiler.gpu_lowering import lower_to_gpu
@@ -17,14 +19,14 @@ module {
 """
 
 
-def test_the_text_states_layouts_and_where_shared_memory_lies():
+def test_the_text_states_layouts_and_where_shared_memory_lies() -> None:
     made = lower_to_gpu(matmul_ir().ttir, 89, 4, 3)
     assert "#ttg.nvidia_mma" in made.text and "ttg.async_wait" in made.text
     assert "allocation.offset" in made.text
     assert made.shared_bytes == 65536
 
 
-def test_a_second_lowering_comes_from_disk(tmp_path, monkeypatch):
+def test_a_second_lowering_comes_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERNELWRIGHT_HOME", str(tmp_path))
     first = lower_to_gpu(TEXT, 89, 4, 3)
     (kept,) = (tmp_path / "cache").glob("*/*.gpu")
@@ -35,7 +37,7 @@ def test_a_second_lowering_comes_from_disk(tmp_path, monkeypatch):
     assert len(list((tmp_path / "cache").glob("*/*.gpu"))) == 2
 
 
-def test_nothing_is_printed_when_lowering_fails(capfd):
+def test_nothing_is_printed_when_lowering_fails(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(
         CompileError, match=r"^Triton cannot lower the kernel for capability 89: .*tt\.unheard"
     ) as raised:
@@ -44,7 +46,7 @@ def test_nothing_is_printed_when_lowering_fails(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_capability_80_refuses_e4m3_by_line():
+def test_capability_80_refuses_e4m3_by_line() -> None:
     kernel = matmul_ir((64, 64, 64), "fp8e4nv", "fp32")
     with pytest.raises(UnsupportedOpError, match=r"^line \d+: op tt\.\w+ must not use f8e4m3fn on capability 80"):
         lower_to_gpu(kernel.ttir, 80, 4, 3)
@@ -52,6 +54,6 @@ def test_capability_80_refuses_e4m3_by_line():
 
 
 @pytest.mark.parametrize(("capability", "warps"), [(90, 4), (89, 3), (89, 0)])
-def test_what_cannot_be_is_refused(capability, warps):
+def test_what_cannot_be_is_refused(capability: int, warps: int) -> None:
     with pytest.raises(CompileError, match="must"):
         lower_to_gpu(TEXT, capability, warps, 3)

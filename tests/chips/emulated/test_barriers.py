@@ -1,6 +1,7 @@
 """Barriers stand where Triton's own pass puts them."""
 
 import tempfile
+from collections.abc import Callable
 
 import pytest
 from triton._C.libtriton import ir, nvidia
@@ -9,9 +10,10 @@ from kernelwright.chips.emulated.barriers import find_barriers
 from kernelwright.chips.emulated.segments import cut_segments
 from kernelwright.chips.emulated.ttgir import read_ttgir, walk
 from kernelwright.compiler.gpu_lowering import lower_to_gpu
+from kernelwright.core.plan import KernelIR
 from tests.chips.emulated.gpu_kernels import attention_ir, kernel_ir, matmul_ir, softmax_rows, take_rows
 
-KERNELS = {
+KERNELS: dict[str, Callable[[], KernelIR]] = {
     "matmul": matmul_ir,
     "matmul, one stage": lambda: matmul_ir(stages=1),
     "matmul, unaligned": lambda: matmul_ir(odd=("n", "sb")),
@@ -47,7 +49,7 @@ def _by_triton(text: str) -> list[int]:
 
 @pytest.mark.skipif(not hasattr(nvidia.passes.ttgpuir, "add_membar"), reason="Triton before 3.9 has no such pass alone")
 @pytest.mark.parametrize("name", KERNELS)
-def test_barriers_are_those_of_triton(name):
+def test_barriers_are_those_of_triton(name: str) -> None:
     kernel = KERNELS[name]()
     text = lower_to_gpu(kernel.ttir, 89, kernel.num_warps, kernel.num_stages).text
     module = read_ttgir(text)

@@ -42,7 +42,7 @@ def _kernels(name: str, capture: CaptureService) -> list[KernelIR]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_reference_and_tuned_kernels_lower(name, capture):
+def test_reference_and_tuned_kernels_lower(name: str, capture: CaptureService) -> None:
     kernels = _kernels(name, capture)
     assert kernels
     kinds: set[Kind] = set()

@@ -24,18 +24,20 @@ from kernelwright.chips.emulated.ttgir_types import (
 ROWS = Blocked((1, 8), (2, 16), (4, 1), (1, 0))
 COLUMNS = Blocked((4, 1), (8, 4), (1, 4), (0, 1))
 SQUARE, TALL = Mma(2, (2, 2), (16, 8)), Mma(2, (4, 1), (16, 8))
-LAYOUTS = [
+LAYOUTS: list[Distributed] = [
     ROWS, COLUMNS, SQUARE, TALL, Slice(0, ROWS), Slice(1, ROWS), Slice(0, SQUARE), Slice(1, TALL), Slice(1, COLUMNS),
     *(DotOperand(index, parent, width) for index in (0, 1) for parent in (SQUARE, TALL) for width in (1, 2, 4)),
     DotOperand(0, ROWS, 0), DotOperand(1, COLUMNS, 0), Slice(1, DotOperand(1, TALL, 2)),
 ]  # fmt: skip
 
 
+Bases = dict[tuple[Distributed, tuple[int, ...]], tuple[list[tuple[int, ...]], ...]]
+
 SHAPES = [(64, 128), (16, 16), (128, 32)]
 
 
 @pytest.fixture(scope="module")
-def by_triton() -> dict[tuple[Distributed, tuple[int, ...]], tuple[list[tuple[int, ...]], ...]]:
+def by_triton() -> Bases:
     """Return Triton's bases of every layout and shape."""
     pairs = [(layout, shape[1:] if isinstance(layout, Slice) else shape) for layout in LAYOUTS for shape in SHAPES]
     command = [sys.executable, "-m", "tests.chips.emulated.triton_bases"]
@@ -46,7 +48,7 @@ def by_triton() -> dict[tuple[Distributed, tuple[int, ...]], tuple[list[tuple[in
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_bases_are_those_of_triton(layout, shape, by_triton):
+def test_bases_are_those_of_triton(layout: Distributed, shape: tuple[int, ...], by_triton: Bases) -> None:
     shape = shape[1:] if isinstance(layout, Slice) else shape
     found, (register, lane, warp) = bases(layout, shape), by_triton[layout, shape]
     # A register that holds what another one does is none of ours.
@@ -55,7 +57,7 @@ def test_bases_are_those_of_triton(layout, shape, by_triton):
     assert list(found.warp) == warp
 
 
-def test_elements_times_threads_cover_the_tensor_as_often_as_it_is_held():
+def test_elements_times_threads_cover_the_tensor_as_often_as_it_is_held() -> None:
     for layout, shape in itertools.product(LAYOUTS[:4], [(64, 128), (16, 16)]):
         kind = TensorType(shape, "f32", layout)
         linear = bases(layout, shape)
@@ -64,7 +66,7 @@ def test_elements_times_threads_cover_the_tensor_as_often_as_it_is_held():
         assert unique_threads(kind) * again == 128
 
 
-def test_the_result_of_a_product_is_cut_over_lanes_of_four_along_its_rows():
+def test_the_result_of_a_product_is_cut_over_lanes_of_four_along_its_rows() -> None:
     assert lanes_along(TensorType((64, 128), "f32", TALL), 1) == (32, 4, 1)
     assert lanes_along(TensorType((64, 128), "f32", SQUARE), 1) == (16, 4, 2)
     assert fastest_order(Slice(0, COLUMNS), 1) == (0,)
@@ -78,7 +80,9 @@ def _degree(kind: TensorType, memory: MemDesc) -> float:
 @pytest.mark.parametrize("inner", [64, 128])
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("order", [(1, 0), (0, 1)])
-def test_operands_of_products_come_from_swizzled_memory_without_conflicts(inner, index, order):
+def test_operands_of_products_come_from_swizzled_memory_without_conflicts(
+    inner: int, index: int, order: tuple[int, ...]
+) -> None:
     shape = (64, inner) if order == (1, 0) else (inner, 64)
     kind = TensorType(shape, "bf16", DotOperand(index, TALL, 2))
     assert _degree(kind, MemDesc(shape, "bf16", Swizzled(8, 1, 8, order))) == 1.0
@@ -86,26 +90,26 @@ def test_operands_of_products_come_from_swizzled_memory_without_conflicts(inner,
     assert plain == 8.0
 
 
-def test_padding_helps_as_swizzling_does():
+def test_padding_helps_as_swizzling_does() -> None:
     kind = TensorType((64, 64), "bf16", DotOperand(0, TALL, 2))
     assert _degree(kind, MemDesc((64, 64), "bf16", Padded(((64, 8),), (1, 0)))) == 1.0
 
 
-def test_columns_of_plain_memory_hit_one_bank():
+def test_columns_of_plain_memory_hit_one_bank() -> None:
     down = Blocked((1, 1), (32, 1), (1, 4), (0, 1))
     kind = TensorType((32, 64), "f32", down)
     assert _degree(kind, MemDesc((32, 64), "f32", Swizzled(1, 1, 1, (1, 0)))) == 32.0
     assert _degree(kind, MemDesc((32, 64), "f32", Swizzled(1, 1, 1, (0, 1)))) == 1.0
 
 
-def test_lanes_that_read_the_same_word_share_a_wavefront():
+def test_lanes_that_read_the_same_word_share_a_wavefront() -> None:
     kind = TensorType((64,), "f32", Slice(1, ROWS))
     use = register_access(kind, MemDesc((64,), "f32", Swizzled(1, 1, 1, (0,))), 4)
     assert use.wavefront_bytes >= use.bytes
     assert use.bytes < thread_elements(kind) * 128 * 4
 
 
-def test_a_part_of_a_larger_buffer_has_the_strides_of_the_whole():
+def test_a_part_of_a_larger_buffer_has_the_strides_of_the_whole() -> None:
     kind = TensorType((16, 16), "bf16", DotOperand(0, TALL, 2))
     layout = Swizzled(8, 1, 8, (1, 0))
     assert _degree(kind, MemDesc((16, 16), "bf16", layout, (16, 256))) == 1.0

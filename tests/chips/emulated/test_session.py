@@ -15,7 +15,7 @@ from kernelwright.core.fault import Fault
 from kernelwright.core.plan import Buffer, KernelIR, LaunchPlan
 from kernelwright.core.protocols import Chip, ChipSession
 from tests.chips import kernels
-from tests.chips.contract import LIMIT_S, N, ChipContract
+from tests.chips.contract import LIMIT_S, ChipContract, N
 
 NOT_EXECUTED = "timed calls of an emulated chip execute nothing: what they would do to memory, checked runs show"
 

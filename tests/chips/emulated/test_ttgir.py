@@ -47,7 +47,7 @@ module attributes {"ttg.num-warps" = 4 : i32, ttg.target = "cuda:89"} {
 """  # noqa: E501
 
 
-def test_operands_results_and_lines_are_those_of_the_text():
+def test_operands_results_and_lines_are_those_of_the_text() -> None:
     module = read_ttgir(TEXT)
     ops = {op.name: op for op in walk(module.body)}
     loop = ops["scf.for"]
@@ -65,7 +65,7 @@ def test_operands_results_and_lines_are_those_of_the_text():
     assert module.arg_attrs[0] == {"tt.divisibility": 16}
 
 
-def test_a_branch_names_the_blocks_it_goes_to_with_their_arguments():
+def test_a_branch_names_the_blocks_it_goes_to_with_their_arguments() -> None:
     module = read_ttgir(TEXT)
     branch = module.body.blocks[0].ops[-1]
     (first, given), (second, nothing) = branch.successors
@@ -74,12 +74,12 @@ def test_a_branch_names_the_blocks_it_goes_to_with_their_arguments():
     assert first.args[0].type == "i32"
 
 
-def test_constants_carry_their_numbers():
+def test_constants_carry_their_numbers() -> None:
     values = [op.attrs["value"] for op in walk(read_ttgir(TEXT).body) if op.name == "arith.constant"]
     assert values == [0, 1.5, True]
 
 
-def test_layouts_nest_and_aliases_are_resolved():
+def test_layouts_nest_and_aliases_are_resolved() -> None:
     reader = TypeReader()
     reader.add_alias(
         "#mma = #ttg.nvidia_mma<{versionMajor = 2, versionMinor = 0, warpsPerCTA = [8, 1], instrShape = [16, 8]}>"
@@ -92,7 +92,7 @@ def test_layouts_nest_and_aliases_are_resolved():
     assert reader.type("tensor<8xi32>") == TensorType((8,), "i32", Blocked((1,), (1,), (1,), (0,)))
 
 
-def test_a_block_is_cut_behind_every_loop_and_branch():
+def test_a_block_is_cut_behind_every_loop_and_branch() -> None:
     cut = cut_segments(read_ttgir(TEXT))
     assert [stretch.name for stretch in cut.stretches] == [
         "entry", "for 3 body", "entry, after for 3", "if 3 then", "entry, after if 3", "block 1", "block 2",
@@ -100,7 +100,7 @@ def test_a_block_is_cut_behind_every_loop_and_branch():
     assert [stretch.number for stretch in cut.stretches] == list(range(7))
 
 
-def test_accesses_are_numbered_in_the_order_of_the_text():
+def test_accesses_are_numbered_in_the_order_of_the_text() -> None:
     made = lowered(matmul_ir(), 89)
     names = [op.name for op in made.segments.accesses]
     assert names == [op.name for op in walk(made.module.body) if op.name in ACCESS_OPS]
@@ -108,7 +108,7 @@ def test_accesses_are_numbered_in_the_order_of_the_text():
     assert used == list(range(len(names)))
 
 
-def test_early_returns_and_while_loops_become_segments():
+def test_early_returns_and_while_loops_become_segments() -> None:
     types = {"X": "*fp32", "INDEX": "*i32", "OUT": "*fp32", "LENGTHS": "*i32", "width": "i32"}
     made = lowered(kernel_ir(take_rows, types, {"ROWS": 16, "BLOCK": 64}), 89)
     names = [segment.name.split(" ")[0] for segment in made.tile_program.segments]

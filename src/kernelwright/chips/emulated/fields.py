@@ -99,9 +99,15 @@ _CACHES = (
     FieldSpec("l2_bytes", "caches", "int", "B", 0, 1 << 30, "one L2; 0: none"),
     FieldSpec("l2_bytes_per_cycle", "caches", "float", "B/cycle", 1, 65536, "rate of one L2"),
     FieldSpec(
-        "l2_fill_bytes_per_cycle", "caches", "float", "B/cycle", 0, 65536,
-        "what one L2 takes of what it lacks; 0: as fast as what lies behind it gives", optional=True,
-    ),  # fmt: skip
+        "l2_fill_bytes_per_cycle",
+        "caches",
+        "float",
+        "B/cycle",
+        0,
+        65536,
+        "what one L2 takes of what it lacks; 0: as fast as what lies behind it gives",
+        optional=True,
+    ),
     FieldSpec("l2_latency", "caches", "int", "cycles", 1, 5000, "from a load to its value on a hit in L2"),
     FieldSpec("llc_bytes", "caches", "int", "B", 0, 1 << 32, "last-level cache; 0: none"),
     FieldSpec("llc_slices", "caches", "int", "", 1, 256, "slices of the last-level cache"),
