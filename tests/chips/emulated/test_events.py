@@ -200,6 +200,7 @@ TRACKS = ("matrix", "lanes", "special", "shared", "copy", "bulk")
 
 def test_code_kept_on_disk_is_known_by_every_file_compiled_into_it() -> None:
     folder = Path(jit.__file__).parent
-    compiled = {path.stem for path in folder.glob("*.py") if re.search(r"^@(inlined|compiled)", path.read_text(), re.M)}
+    found = [path for path in folder.rglob("*.py") if re.search(r"^@(inlined|compiled)", path.read_text(), re.M)]
+    compiled = {path.relative_to(folder).with_suffix("").as_posix() for path in found}
     assert compiled <= set(jit.SOURCES)
     assert run_simulation._cache._cache_file._source_stamp == jit.sources_stamp()  # type: ignore[attr-defined]

@@ -17,7 +17,8 @@ _UNCOUNTED: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
 # What is compiled into functions kept on disk: Numba itself looks at the file of the outermost function only.
 SOURCES = (
     "caches", "costs", "event_blocks", "event_loop", "event_state", "jit", "memory_path", "op_costs", "op_rows",
-    "summary", "wave",
+    "slicing/arithmetic", "slicing/contents", "slicing/interpreter", "slicing/lanes", "slicing/opcodes",
+    "slicing/tables", "summary", "wave",
 )  # fmt: skip
 
 
@@ -43,5 +44,5 @@ def sources_stamp() -> str:
     """Return a digest of all that compiled functions are made of."""
     digest = hashlib.sha256()
     for name in SOURCES:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return digest.hexdigest()
