@@ -115,17 +115,17 @@ module = load(Path(sys.argv[1]))
 tables = []
 made = module._flat
 module._flat = lambda rows, device: tables.append(len(rows)) or made(rows, device)
-lengths = (1, 2, 0) * 1300
+lengths = (1, 2, 0) * 800
 params = dict(q_heads=2, kv_heads=1, qk_width=16, v_width=16, extend=lengths, prefix=(20,) * len(lengths))
 inputs = make_inputs(Workload("many", "test", False, params), seed=1)
 module.extend_attention_fwd(*inputs.values.values())
 exact = attend(inputs)
-assert tables == [2600], tables
-params["extend"] = (1, 2, 1) * 1300
+assert tables == [3200], tables  # 1600 pieces and as many merges
+params |= dict(extend=(1, 2, 1) * 1300, prefix=(20,) * 3900)
 inputs = make_inputs(Workload("more", "test", False, params), seed=1)
 module.extend_attention_fwd(*inputs.values.values())
 exact = attend(inputs)
-assert tables == [2600], tables
+assert tables == [3200], tables  # 1600 pieces and as many merges
 error = float((inputs.tensor("o_extend").double() - exact).norm() / exact.norm())
 assert error < 5e-3, error
 """
