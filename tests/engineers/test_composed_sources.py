@@ -27,7 +27,6 @@ DESIGNS = {
     "group": Design(PLAIN.changed(rows="group", key_load="transposed_tile"), SMALL),
     "split": Design(PLAIN.changed(grid="table", prefix="split"), SMALL),
     "several": Design(PLAIN.changed(grid="table", items="several", rows="group", loops="apart"), SMALL),
-    "ahead": Design(PLAIN.changed(slots="ahead", loops="apart"), SMALL),
     "regimes": Design(
         FULL.changed(items="one", slots="ahead", key_load="by_regime", order="by_regime", distances="narrow"),
         replace(SMALL, as_tile=1),
