@@ -139,6 +139,9 @@ def test_rows_cut_by_division_are_counted_lane_by_lane(tokens: int, group: int) 
         left = int((rows // group < tokens).sum())
         assert [n for _, n in touches_of(trace, number)] == [left * 16, left * 16]
         assert touches_of(trace, number)[0][0] == memory.start("Q") + 32 * number * 64
+    # Rows pass multiples of the group, so they lie at no fixed distance; the elements of each lie side by side.
+    rows_stride = None if group > 1 else 16
+    assert [(fact.strides, fact.run_elements) for fact in trace.facts] == [((rows_stride, 1), 16)] * 2
 
 
 def test_integers_that_one_launch_stores_are_read_by_the_next() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 
-from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra
+from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra, guards_of
 from kernelwright.chips.emulated.slicing.elementwise import element_bytes, is_truth
 from kernelwright.chips.emulated.slicing.emitter import Instruction
 from kernelwright.chips.emulated.slicing.forms import Affine, Form, Mask, Shared
@@ -45,10 +45,11 @@ class Accesses:
             elif not differs and stride >= 0:
                 strides[d] = zero
         grains = [*pointer.grains, *(coefficient for coefficient, _ in pointer.terms)]
-        guard = algebra.constant(1) if pointer.guard is None else pointer.guard
-        table = [number, guard, *padded(strides, zero), len(grains), *grains]
+        one = algebra.constant(1)
+        guards = [one if guard is None else guard for guard in guards_of(pointer)]
+        table = [number, *padded(guards, one), *padded(strides, zero), len(grains), *grains]
         address, active = algebra.first(pointer), algebra.count(mask)
-        reads = (guard, address, active, *(s for s in strides if s >= 0), *grains)
+        reads = (*guards, address, active, *(s for s in strides if s >= 0), *grains)
         place = self.emitter.table(table)
         self.emitter.append(Instruction(Opcode.ACCESS, -1, place, address, active, reads=reads, effect=True))
 

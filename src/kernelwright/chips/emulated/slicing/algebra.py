@@ -19,6 +19,11 @@ _RELATIONS = {
 _MIRRORED = {"ugt": "ult", "uge": "ule"}
 
 
+def guards_of(x: Affine) -> tuple[int | None, ...]:
+    """Return by dimension the register that its stride depends on, None for no such register."""
+    return x.guards or (None,) * len(x.shape)
+
+
 class Algebra:
     """Emits what forms need. `level` says whether lane 0 of a result is enough (FIRST) or every lane is asked (ALL)."""
 
@@ -76,9 +81,9 @@ class Algebra:
         for coefficient, lanes in y.terms:
             terms[lanes] = pure(code, terms.get(lanes, self.constant(0)), coefficient)
         kept = tuple((c, lanes) for lanes, c in terms.items() if not self.is_zero(c))
-        guard = self._both(x.guard, y.guard)
+        guards = tuple(self._both(a, b) for a, b in zip(guards_of(x), guards_of(y), strict=True))
         known = tuple(sorted(g for g in grains if not self.is_zero(g)))
-        return Affine(x.shape, pure(code, x.base, y.base, wrap=wrap), strides, kept, known, guard)
+        return Affine(x.shape, pure(code, x.base, y.base, wrap=wrap), strides, kept, known, guards)
 
     def scale(self, x: Affine, factor: int, wrap: int) -> Affine:
         """Return x times a register."""
@@ -133,7 +138,9 @@ class Algebra:
         rest = pure(Opcode.REM, x.base, divisor)
         fits = pure(Opcode.LT, pure(Opcode.ADD, rest, last), divisor)
         strides = x.strides if code is Opcode.REM else (self.constant(0),) * len(x.shape)
-        return Affine(x.shape, base, strides, guard=pure(Opcode.AND, grows, fits))
+        guard = pure(Opcode.AND, grows, fits)
+        guards = tuple(guard if differs else None for differs in self.depends(x))
+        return Affine(x.shape, base, strides, guards=guards)
 
     def choose(self, gate: int, x: Affine, y: Affine, level: int) -> Affine:
         """Return x where register `gate` is not 0, else y."""

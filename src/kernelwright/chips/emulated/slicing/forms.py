@@ -20,8 +20,9 @@ class Affine:
     """Integers or pointers (in bytes): base + sum of stride_d * i_d + sum of coefficient * lanes.
 
     A scalar has no dimensions. A stride of None: only lane 0 is known along that dimension, neighbours lie at no fixed
-    distance; `grains` are registers whose values divide what neighbours add, as far as that is known. With a `guard`
-    strides hold only while that register is not 0, and only lane 0 is known.
+    distance; `grains` are registers whose values divide what neighbours add, as far as that is known. Where a
+    dimension has a register in `guards` (none at all: an empty tuple), its stride holds only while that is not 0, and
+    only lane 0 is known.
     """
 
     shape: tuple[int, ...]
@@ -29,12 +30,12 @@ class Affine:
     strides: tuple[int | None, ...] = ()
     terms: tuple[tuple[int, Lanes], ...] = ()
     grains: tuple[int, ...] = ()
-    guard: int | None = None
+    guards: tuple[int | None, ...] = ()
 
     @property
     def is_whole(self) -> bool:
         """Return whether every lane is known, not lane 0 alone."""
-        return None not in self.strides and self.guard is None
+        return None not in self.strides and not any(guard is not None for guard in self.guards)
 
 
 @dataclass(frozen=True)

@@ -164,16 +164,16 @@ def run(  # noqa: PLR0915
 
 @inlined
 def _note(t: Array, r: Array, out: Output, at: int, address: int, active: int) -> None:
-    """Note an access's strides and the bits of its address. Table: number, guard, strides (-1: none), grains."""
+    """Note an access's strides and the bits of its address. Table: number, guards, strides (-1: none), grains."""
     number = t[at]
     if active > 0:
         bits = out.bits[number] | address
-        for grain in range(t[at + 2 + RANK]):
-            bits |= r[t[at + 3 + RANK + grain]]
+        for grain in range(t[at + 1 + 2 * RANK]):
+            bits |= r[t[at + 2 + 2 * RANK + grain]]
         out.bits[number] = bits
     for d in range(RANK):
-        register = t[at + 2 + d]
-        if register < 0 or r[t[at + 1]] == 0:
+        register = t[at + 1 + RANK + d]
+        if register < 0 or r[t[at + 1 + d]] == 0:
             out.unknown[number, d] = 1
         elif out.seen[number] == 0:
             out.strides[number, d] = r[register]

@@ -7,7 +7,7 @@ which each path writes at its end.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra
+from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra, guards_of
 from kernelwright.chips.emulated.slicing.emitter import Instruction, Scope
 from kernelwright.chips.emulated.slicing.forms import Affine, Counted, Form, Half, Lanes, Mask, Shared
 from kernelwright.chips.emulated.slicing.opcodes import Opcode
@@ -56,8 +56,9 @@ def skeleton(algebra: Algebra, forms: Sequence[Form], level: int, known: Skeleto
             held = algebra.new_lanes(shape, [size > 1 for size in shape])
     for form in plain:
         unknown |= {d for d, stride in enumerate(form.strides) if stride is None}
-        if form.guard is not None and any(other.guard != form.guard for other in plain):
-            unknown |= set(range(len(shape)))
+        for d, guard in enumerate(guards_of(form)):
+            if guard is not None and any(guards_of(other)[d] != guard for other in plain):
+                unknown |= {d}
     return Skeleton(Affine, shape, unknown, held)
 
 
@@ -88,7 +89,8 @@ def conform(algebra: Algebra, form: Form, bones: Skeleton, level: int) -> Form:
         strides = tuple(None if d in bones.unknown else s for d, s in enumerate(x.strides))
         lost = {s for d, s in enumerate(x.strides) if d in bones.unknown and s is not None and not algebra.is_zero(s)}
         grains = {*algebra.grains(x), *lost, *(c for c, _ in x.terms)}
-        return Affine(x.shape, base, strides, terms, tuple(sorted(grains)))
+        guards = tuple(None if d in bones.unknown else guard for d, guard in enumerate(guards_of(x)))
+        return Affine(x.shape, base, strides, terms, tuple(sorted(grains)), guards)
     mask = algebra.as_mask(form)
     spans = tuple(
         span or ((zero, algebra.constant(size)) if d in bones.spans else None)
@@ -105,8 +107,8 @@ def conform(algebra: Algebra, form: Form, bones: Skeleton, level: int) -> Form:
 def parts(form: Form) -> tuple[int, ...]:
     """Return the registers that a form is made of, in an order fixed by its skeleton; -1 where it has none."""
     if isinstance(form, Affine):
-        guard = -1 if form.guard is None else form.guard
-        return (form.base, *(-1 if s is None else s for s in form.strides), guard, *(c for c, _ in form.terms))
+        registers = [-1 if r is None else r for r in (*form.strides, *guards_of(form))]
+        return (form.base, *registers, *(c for c, _ in form.terms))
     if isinstance(form, Mask):
         spans = [r for span in form.spans for r in (span or (-1, -1))]
         return (form.gate, *spans, *(r for half in form.halves for r in (half.base, *half.strides)))
@@ -120,10 +122,10 @@ def rebuilt(form: Form, registers: Sequence[int], held: Lanes | None) -> Form:
     if isinstance(form, Affine):
         rank = len(form.shape)
         strides = tuple(None if r < 0 else r for r in rest[1 : rank + 1])
-        guard = None if rest[rank + 1] < 0 else rest[rank + 1]
+        guards = tuple(None if r < 0 else r for r in rest[rank + 1 : 2 * rank + 1])
         lanes = [held] if held is not None else [lanes for _, lanes in form.terms]
-        terms = tuple(zip(rest[rank + 2 :], lanes, strict=True))
-        return Affine(form.shape, rest[0], strides, terms, form.grains, guard)
+        terms = tuple(zip(rest[2 * rank + 1 :], lanes, strict=True))
+        return Affine(form.shape, rest[0], strides, terms, form.grains, guards)
     if isinstance(form, Mask):
         rank = len(form.shape)
         pairs = list(zip(rest[1 : 2 * rank + 1 : 2], rest[2 : 2 * rank + 1 : 2], strict=True))

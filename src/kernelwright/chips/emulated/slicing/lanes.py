@@ -112,6 +112,21 @@ def _is_far(t: Array, r: Array, at: int) -> Any:
 
 
 @inlined
+def _is_whole(t: Array, r: Array, at: int) -> Any:
+    """Return whether every half of a mask leaves all of the box of its spans: even its worst corner."""
+    half = at + 10
+    for _ in range(t[at + 9]):
+        worst = r[t[half]]
+        for d in range(4):
+            stride = r[t[half + 1 + d]]
+            worst += stride * (r[t[at + 2 + 2 * d]] - 1 if stride < 0 else r[t[at + 1 + 2 * d]])
+        if worst < 0:
+            return False
+        half += _HALF
+    return True
+
+
+@inlined
 def _span_low(t: Array, r: Array, at: int, d: int, rows: Rows) -> Any:
     low = r[t[at + 1 + 2 * d]]
     return max(low, rows[1]) if rows[0] == d else low
@@ -123,17 +138,36 @@ def _span_high(t: Array, r: Array, at: int, d: int, rows: Rows) -> Any:
     return min(high, rows[2]) if rows[0] == d else high
 
 
+@inlined
+def _is_even(t: Array, at: int) -> Any:
+    """Return whether every flag of a mask says the same of all lanes along the last dimension, as masks of rows do."""
+    flag = at + 1
+    for _ in range(t[at]):
+        if t[flag + 4] != 0:
+            return False
+        flag += _LANES
+    return True
+
+
 @compiled
 def count(t: Array, r: Array, v: Array, at: int, is_any: bool, rows: Rows) -> Any:
     """Return how many lanes a mask leaves within `rows`; 1 as soon as there is one for `is_any`.
 
-    Rows along the last dimension are cut by every half at once; lanes are looked at one by one for flags alone.
+    Rows along the last dimension are cut by every half at once; lanes are looked at one by one only for flags
+    that differ along it.
     """
     if r[t[at]] == 0 or _is_far(t, r, at):
         return 0
     halves = t[at + 9]
     flags = at + 10 + halves * _HALF
     total = 0
+    is_even = _is_even(t, flags)
+    if t[flags] == 0 and _is_whole(t, r, at):
+        # Tiles off the diagonal and inside of a window are most of a launch, and need no look at their rows.
+        total = 1
+        for d in range(4):
+            total *= max(0, _span_high(t, r, at, d, rows) - _span_low(t, r, at, d, rows))
+        return min(total, 1) if is_any else total
     for i in range(_span_low(t, r, at, 0, rows), _span_high(t, r, at, 0, rows)):
         for j in range(_span_low(t, r, at, 1, rows), _span_high(t, r, at, 1, rows)):
             for k in range(_span_low(t, r, at, 2, rows), _span_high(t, r, at, 2, rows)):
@@ -154,8 +188,9 @@ def count(t: Array, r: Array, v: Array, at: int, is_any: bool, rows: Rows) -> An
                     else:
                         high = min(high, rest // -step + 1)
                     half += _HALF
-                if t[flags] == 0:
-                    total += max(0, high - low)
+                if is_even:
+                    if low < high and _flagged(t, v, flags, i, j, k, low):
+                        total += 1 if is_any else high - low
                 else:
                     for m in range(low, high):
                         if _flagged(t, v, flags, i, j, k, m):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import prod
 from typing import TypeVar
 
-from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra
+from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra, guards_of
 from kernelwright.chips.emulated.slicing.forms import Affine, Counted, Form, Half, Lanes, Mask
 from kernelwright.chips.emulated.slicing.opcodes import Opcode
 
@@ -24,7 +24,8 @@ def expand(algebra: Algebra, form: Form, axis: int) -> Form:
         return _expanded_mask(form, axis, zero)
     assert isinstance(form, Affine), form
     terms = tuple((coefficient, _expanded_lanes(held, axis)) for coefficient, held in form.terms)
-    return replace(form, shape=_put(form.shape, axis, 1), strides=_put(form.strides, axis, zero), terms=terms)
+    shape, strides = _put(form.shape, axis, 1), _put(form.strides, axis, zero)
+    return replace(form, shape=shape, strides=strides, terms=terms, guards=_put(guards_of(form), axis, None))
 
 
 def _expanded_mask(mask: Mask, axis: int, zero: int) -> Mask:
@@ -55,7 +56,8 @@ def stretch(algebra: Algebra, form: Form, shape: Shape) -> Form:
     if isinstance(form, Affine):
         strides = tuple(zero if one else stride for one, stride in zip(single, form.strides, strict=True))
         terms = tuple((c, _flat(held, single)) for c, held in form.terms)
-        return replace(form, shape=shape, strides=strides, terms=terms)
+        guards = tuple(None if one else guard for one, guard in zip(single, guards_of(form), strict=True))
+        return replace(form, shape=shape, strides=strides, terms=terms, guards=guards)
     assert isinstance(form, Mask)
     gate = form.gate
     for one, span in zip(single, form.spans, strict=True):
@@ -93,7 +95,8 @@ def transposed(algebra: Algebra, form: Form, order: Sequence[int]) -> Form:
 
     if isinstance(form, Affine):
         terms = tuple((c, lanes(held)) for c, held in form.terms)
-        return replace(form, shape=put(form.shape), strides=put(form.strides), terms=terms)
+        guards = put(guards_of(form))
+        return replace(form, shape=put(form.shape), strides=put(form.strides), terms=terms, guards=guards)
     assert isinstance(form, Mask)
     halves = tuple(replace(half, strides=put(half.strides)) for half in form.halves)
     return Mask(put(form.shape), form.gate, put(form.spans), halves, tuple(map(lanes, form.flags)))
