@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from kernelwright.chips.catalogue import chip_names, load_chip
-from kernelwright.chips.emulated.drawing import draw_instance, format_instance
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.drawing import draw_instance, format_instance
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.core.errors import RequestError, UnknownNameError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.chips.emulated.fields import FIELDS
+from kernelwright.chips.emulated.profiles.fields import FIELDS
 from tests.cli.commands import run
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kernelwright.chips.emulated import clockwork
 from kernelwright.chips.emulated.chip import EmulatedChip
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.errors import OverLimitError, UnsupportedOpError
 from kernelwright.core.fault import Fault

@@ -5,7 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from kernelwright.chips.emulated.chip import EmulatedChip
-from kernelwright.chips.emulated.profile import is_profile_path, load_profile, profile_names
+from kernelwright.chips.emulated.profiles.profile import is_profile_path, load_profile, profile_names
 from kernelwright.core.errors import UnknownNameError
 from kernelwright.core.protocols import Chip
 

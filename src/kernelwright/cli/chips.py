@@ -38,8 +38,8 @@ def chips(context: typer.Context, json: Json = False) -> None:
 
 def show(chip: Name, json: Json = False) -> None:
     """Show what is known of an emulated chip: every number with standing, range and source."""
-    from kernelwright.chips.emulated.profile import load_profile  # noqa: PLC0415  # lazy
-    from kernelwright.chips.emulated.view import fact_rows  # noqa: PLC0415
+    from kernelwright.chips.emulated.profiles.profile import load_profile  # noqa: PLC0415  # lazy
+    from kernelwright.chips.emulated.profiles.view import fact_rows  # noqa: PLC0415
     from kernelwright.report import chip_table, print_table  # noqa: PLC0415
 
     if chip == "cpu":
@@ -72,8 +72,8 @@ def draw(
     """Draw an undocumented chip: a TOML profile with hidden quirks, to keep from the engineer."""
     import secrets  # noqa: PLC0415  # only here
 
-    from kernelwright.chips.emulated.drawing import draw_instance, format_instance  # noqa: PLC0415  # lazy
-    from kernelwright.chips.emulated.profile import load_profile  # noqa: PLC0415
+    from kernelwright.chips.emulated.profiles.drawing import draw_instance, format_instance  # noqa: PLC0415  # lazy
+    from kernelwright.chips.emulated.profiles.profile import load_profile  # noqa: PLC0415
 
     chosen, output = secrets.randbits(63) if seed is None else seed, Output(False)
     text = format_instance(draw_instance(load_profile(family), chosen))

@@ -13,9 +13,9 @@ from kernelwright.core.errors import CompileError, RequestError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from kernelwright.chips.emulated.counters import TimedLaunch
+    from kernelwright.chips.emulated.insight.counters import TimedLaunch
     from kernelwright.chips.emulated.machine import Machine
-    from kernelwright.chips.emulated.traced_plan import TimedPlan
+    from kernelwright.chips.emulated.sweeps.traced_plan import TimedPlan
     from kernelwright.cli.captured import CapturedWorkload
     from kernelwright.problems.contract import LoadedProblem
     from kernelwright.report.profile import LaunchView, WorkloadView
@@ -79,7 +79,7 @@ def profile(  # noqa: PLR0913, PLR0917  # options of a command
 
 
 def _timed(machine: "Machine", one: "CapturedWorkload", timeline: bool) -> "tuple[WorkloadView, TimedPlan | None]":
-    from kernelwright.chips.emulated.traced_plan import time_traced, trace_plan  # noqa: PLC0415  # lazy: Numba
+    from kernelwright.chips.emulated.sweeps.traced_plan import time_traced, trace_plan  # noqa: PLC0415  # lazy: Numba
     from kernelwright.report.profile import WorkloadView  # noqa: PLC0415
 
     name, regime = one.workload.name, one.workload.regime
@@ -93,8 +93,8 @@ def _timed(machine: "Machine", one: "CapturedWorkload", timeline: bool) -> "tupl
 
 
 def _view(machine: "Machine", launch: "TimedLaunch") -> "LaunchView":
-    from kernelwright.chips.emulated.counters import launch_counters  # noqa: PLC0415  # lazy
-    from kernelwright.chips.emulated.explain import explain, format_explanation  # noqa: PLC0415
+    from kernelwright.chips.emulated.insight.counters import launch_counters  # noqa: PLC0415  # lazy
+    from kernelwright.chips.emulated.insight.explain import explain, format_explanation  # noqa: PLC0415
     from kernelwright.report.profile import LaunchView  # noqa: PLC0415
 
     found, time = explain(machine, launch), launch.time
@@ -125,7 +125,7 @@ def _roofline(
 
 
 def _trace_text(machine: "Machine", plan: "TimedPlan", title: str) -> str:
-    from kernelwright.chips.emulated.trace_events import trace_object  # noqa: PLC0415  # lazy
+    from kernelwright.chips.emulated.insight.trace_events import trace_object  # noqa: PLC0415  # lazy
 
     return json_text.dumps(trace_object(machine, plan.launches, title), separators=(",", ":"))
 

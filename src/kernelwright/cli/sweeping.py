@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kernelwright.chips.emulated.area import AREA_LABEL, area_parts
-from kernelwright.chips.emulated.design_space import (
+from kernelwright.chips.emulated.machine import Machine
+from kernelwright.chips.emulated.sweeps.area import AREA_LABEL, area_parts
+from kernelwright.chips.emulated.sweeps.design_space import (
     DesignPoint,
     WorkloadTime,
     changed_machine,
@@ -19,10 +20,9 @@ from kernelwright.chips.emulated.design_space import (
     sweep_lines,
     sweep_pairs,
 )
-from kernelwright.chips.emulated.factors import FACTORS, Vary, parse_vary
-from kernelwright.chips.emulated.kernel_choice import KernelChoice, best_times
-from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.traced_plan import TracedPlan, trace_plan
+from kernelwright.chips.emulated.sweeps.factors import FACTORS, Vary, parse_vary
+from kernelwright.chips.emulated.sweeps.kernel_choice import KernelChoice, best_times
+from kernelwright.chips.emulated.sweeps.traced_plan import TracedPlan, trace_plan
 from kernelwright.cli.captured import capture_all, public_workloads, timing_inputs
 from kernelwright.core.errors import CompileError, RequestError
 from kernelwright.core.problem import Workload

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from kernelwright.chips.emulated.counters import TimedLaunch
+from kernelwright.chips.emulated.insight.counters import TimedLaunch
 from kernelwright.chips.emulated.machine import Atom
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.chips.emulated.result import LaunchTime, Occupancy, Slice
 from kernelwright.chips.emulated.tile_program import Access, DotShape, Kind, Segment, TileOp, TileProgram
 

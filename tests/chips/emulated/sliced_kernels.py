@@ -9,11 +9,11 @@ import triton
 import triton.language as tl
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.slice_memory import virtual_memory
-from kernelwright.chips.emulated.slice_program import SliceProgram, slice_module
-from kernelwright.chips.emulated.slice_run import trace_in
+from kernelwright.chips.emulated.lowering.ttgir import read_ttgir
+from kernelwright.chips.emulated.slicing.launch import trace_in
+from kernelwright.chips.emulated.slicing.program import SliceProgram, slice_module
+from kernelwright.chips.emulated.slicing.virtual_memory import virtual_memory
 from kernelwright.chips.emulated.trace import Trace
-from kernelwright.chips.emulated.ttgir import read_ttgir
 from kernelwright.compiler.gpu_lowering import lower_to_gpu
 from kernelwright.core.plan import Buffer, KernelIR, LaunchOption, PointerArg, ScalarArg
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kernelwright.chips.emulated.tiles import tile_program
+from kernelwright.chips.emulated.lowering.tiles import tile_program
 from tests.chips.emulated.gpu_kernels import attention_ir, kernel_ir, matmul_ir, softmax_rows
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from triton._C.libtriton import ir, nvidia
 
-from kernelwright.chips.emulated.barriers import find_barriers
-from kernelwright.chips.emulated.segments import cut_segments
-from kernelwright.chips.emulated.ttgir import read_ttgir, walk
+from kernelwright.chips.emulated.lowering.barriers import find_barriers
+from kernelwright.chips.emulated.lowering.segments import cut_segments
+from kernelwright.chips.emulated.lowering.ttgir import read_ttgir, walk
 from kernelwright.compiler.gpu_lowering import lower_to_gpu
 from kernelwright.core.plan import KernelIR
 from tests.chips.emulated.gpu_kernels import attention_ir, kernel_ir, matmul_ir, softmax_rows, take_rows

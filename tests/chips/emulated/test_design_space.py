@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from kernelwright.chips.emulated.area import area_parts, area_proxy
-from kernelwright.chips.emulated.design_space import (
+from kernelwright.chips.emulated.machine import Machine
+from kernelwright.chips.emulated.sweeps.area import area_parts, area_proxy
+from kernelwright.chips.emulated.sweeps.design_space import (
     DesignPoint,
     WorkloadTime,
     changed_machine,
@@ -16,8 +17,7 @@ from kernelwright.chips.emulated.design_space import (
     sweep_lines,
     sweep_pairs,
 )
-from kernelwright.chips.emulated.factors import FACTORS, Vary, factor_values, parse_vary
-from kernelwright.chips.emulated.machine import Machine
+from kernelwright.chips.emulated.sweeps.factors import FACTORS, Vary, factor_values, parse_vary
 from kernelwright.core.errors import RequestError, UnknownNameError
 from tests.chips.emulated.launch_samples import MACHINE
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernelwright.chips.emulated.events import CacheState, PriorityRange, time_launch
+from kernelwright.chips.emulated.engine.events import CacheState, PriorityRange, time_launch
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.result import LaunchTime
 from kernelwright.chips.emulated.tile_program import Kind, Segment, TileOp

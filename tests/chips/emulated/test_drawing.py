@@ -1,11 +1,11 @@
 import pytest
 
-from kernelwright.chips.emulated.drawing import draw_instance, format_instance, quirk_values
-from kernelwright.chips.emulated.fields import FIELDS
-from kernelwright.chips.emulated.prior import QUIRKS
-from kernelwright.chips.emulated.profile import load_profile
-from kernelwright.chips.emulated.profile_text import parse_profile
-from kernelwright.chips.emulated.spec import chip_spec
+from kernelwright.chips.emulated.profiles.drawing import draw_instance, format_instance, quirk_values
+from kernelwright.chips.emulated.profiles.fields import FIELDS
+from kernelwright.chips.emulated.profiles.prior import QUIRKS
+from kernelwright.chips.emulated.profiles.profile import load_profile
+from kernelwright.chips.emulated.profiles.spec import chip_spec
+from kernelwright.chips.emulated.profiles.text import parse_profile
 from kernelwright.core.errors import RequestError
 
 M890 = load_profile("m890")

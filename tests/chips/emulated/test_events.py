@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelwright.chips.emulated import jit
-from kernelwright.chips.emulated.event_loop import run_simulation
-from kernelwright.chips.emulated.events import CacheState, time_launch
+from kernelwright.chips.emulated.engine import jit
+from kernelwright.chips.emulated.engine.event_loop import run_simulation
+from kernelwright.chips.emulated.engine.events import CacheState, time_launch
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.result import LaunchTime
 from kernelwright.chips.emulated.trace import Trace
@@ -199,7 +199,7 @@ TRACKS = ("matrix", "lanes", "special", "shared", "copy", "bulk")
 
 
 def test_code_kept_on_disk_is_known_by_every_file_compiled_into_it() -> None:
-    folder = Path(jit.__file__).parent
+    folder = Path(jit.__file__).parent.parent
     found = [path for path in folder.rglob("*.py") if re.search(r"^@(inlined|compiled)", path.read_text(), re.M)]
     compiled = {path.relative_to(folder).with_suffix("").as_posix() for path in found}
     assert compiled <= set(jit.SOURCES)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from kernelwright.chips.emulated.lowering.tiles import lowered
 from kernelwright.chips.emulated.tile_program import Kind
-from kernelwright.chips.emulated.tiles import lowered
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.errors import UnsupportedOpError
 from kernelwright.core.fault import Fault

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from kernelwright.chips.emulated.counters import PUBLISHED, launch_counters
-from kernelwright.chips.emulated.explain import explain, format_explanation
+from kernelwright.chips.emulated.insight.counters import PUBLISHED, launch_counters
+from kernelwright.chips.emulated.insight.explain import explain, format_explanation
 from kernelwright.chips.emulated.tile_program import DotShape, Kind
 from tests.chips.emulated.launch_samples import LAUNCH, MACHINE, PROGRAM, launch_with
 

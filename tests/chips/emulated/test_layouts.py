@@ -7,9 +7,15 @@ import sys
 
 import pytest
 
-from kernelwright.chips.emulated.banks import register_access
-from kernelwright.chips.emulated.layouts import bases, fastest_order, lanes_along, thread_elements, unique_threads
-from kernelwright.chips.emulated.ttgir_types import (
+from kernelwright.chips.emulated.lowering.banks import register_access
+from kernelwright.chips.emulated.lowering.layouts import (
+    bases,
+    fastest_order,
+    lanes_along,
+    thread_elements,
+    unique_threads,
+)
+from kernelwright.chips.emulated.lowering.ttgir_types import (
     Blocked,
     Distributed,
     DotOperand,

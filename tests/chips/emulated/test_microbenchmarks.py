@@ -6,9 +6,9 @@ from functools import cache
 import pytest
 
 from kernelwright.chips.emulated.chip import EmulatedChip
-from kernelwright.chips.emulated.fact import Value
-from kernelwright.chips.emulated.prior import QUIRKS
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.fact import Value
+from kernelwright.chips.emulated.profiles.prior import QUIRKS
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.core.fault import Fault
 from tests.chips.emulated import microbenchmark_list as bench
 from tests.chips.emulated import microbenchmarks as kernels

@@ -3,12 +3,12 @@ from functools import cache
 
 import pytest
 
-from kernelwright.chips.emulated.counters import TimedLaunch
-from kernelwright.chips.emulated.events import time_launch
+from kernelwright.chips.emulated.engine.events import time_launch
+from kernelwright.chips.emulated.insight.counters import TimedLaunch
+from kernelwright.chips.emulated.insight.trace_events import trace_object
 from kernelwright.chips.emulated.phases import PhaseTime, Priority, mark_ranges, time_phases
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.chips.emulated.serving import Server, make_server
-from kernelwright.chips.emulated.trace_events import trace_object
 from kernelwright.core.errors import UnknownNameError
 from tests.chips.emulated.trace_format import check_trace
 

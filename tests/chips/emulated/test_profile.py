@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.chips.emulated.fact import STANDINGS
-from kernelwright.chips.emulated.fields import FIELDS
-from kernelwright.chips.emulated.profile import load_profile, profile_names
-from kernelwright.chips.emulated.profile_text import format_profile, parse_profile
-from kernelwright.chips.emulated.spec import chip_spec, machine_peaks
+from kernelwright.chips.emulated.profiles.fact import STANDINGS
+from kernelwright.chips.emulated.profiles.fields import FIELDS
+from kernelwright.chips.emulated.profiles.profile import load_profile, profile_names
+from kernelwright.chips.emulated.profiles.spec import chip_spec, machine_peaks
+from kernelwright.chips.emulated.profiles.text import format_profile, parse_profile
 from kernelwright.core.errors import RequestError, UnknownNameError
 
 M890 = load_profile("m890")

@@ -9,7 +9,7 @@ import pytest
 from kernelwright.chips.emulated.chip import EmulatedChip
 from kernelwright.chips.emulated.kept_times import KeptTimes
 from kernelwright.chips.emulated.plan_time import PlanTimes, contents_of, fill_ns, time_plan
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.fault import Fault
 from kernelwright.core.plan import Buffer, KernelIR, LaunchPlan

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.slice_run import trace_in
+from kernelwright.chips.emulated.slicing.launch import trace_in
 from kernelwright.compiler import CompileOptions, MemoryRange, Shadow, compile_ttir
 from kernelwright.compiler.faults import LaunchSite
 from kernelwright.compiler.trace import Events, Trace

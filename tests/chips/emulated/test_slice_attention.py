@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.slice_program import SliceProgram
+from kernelwright.chips.emulated.slicing.program import SliceProgram
 from kernelwright.problems.extend_attention.reference import extend_kernel
 from tests.chips.emulated.gpu_kernels import kernel_ir
 from tests.chips.emulated.sliced_kernels import Memory, sliced, touches_of

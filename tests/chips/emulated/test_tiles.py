@@ -4,8 +4,8 @@ from math import prod
 
 import pytest
 
+from kernelwright.chips.emulated.lowering.tiles import lowered, tile_program
 from kernelwright.chips.emulated.tile_program import DotShape, Kind, TileOp, TileProgram
-from kernelwright.chips.emulated.tiles import lowered, tile_program
 from kernelwright.core.errors import UnsupportedOpError
 from tests.chips.emulated.gpu_kernels import (
     attention_ir,

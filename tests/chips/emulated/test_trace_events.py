@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from kernelwright.chips.emulated.insight.trace_events import trace_object
 from kernelwright.chips.emulated.result import Slice
-from kernelwright.chips.emulated.trace_events import trace_object
 from tests.chips.emulated.launch_samples import LAUNCH, MACHINE, launch_with
 from tests.chips.emulated.trace_format import check_trace
 

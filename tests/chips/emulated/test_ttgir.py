@@ -1,9 +1,9 @@
 """TritonGPU IR text becomes records, and is cut into segments by one rule."""
 
-from kernelwright.chips.emulated.segments import ACCESS_OPS, cut_segments
-from kernelwright.chips.emulated.tiles import lowered
-from kernelwright.chips.emulated.ttgir import read_ttgir, walk
-from kernelwright.chips.emulated.ttgir_types import (
+from kernelwright.chips.emulated.lowering.segments import ACCESS_OPS, cut_segments
+from kernelwright.chips.emulated.lowering.tiles import lowered
+from kernelwright.chips.emulated.lowering.ttgir import read_ttgir, walk
+from kernelwright.chips.emulated.lowering.ttgir_types import (
     Blocked,
     DotOperand,
     MemDesc,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.chips.emulated.validation.outcome import Outcome, Point, as_json
 from kernelwright.chips.emulated.validation.rows import COLUMNS, GemmRow, load_rows, parse_rows
 from kernelwright.chips.emulated.validation.statistics import (

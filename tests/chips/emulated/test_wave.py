@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from kernelwright.chips.emulated.events import time_launch
+from kernelwright.chips.emulated.engine.events import time_launch
+from kernelwright.chips.emulated.engine.summary import summarise_trace
+from kernelwright.chips.emulated.engine.wave import wave_launch
 from kernelwright.chips.emulated.result import LaunchTime
-from kernelwright.chips.emulated.summary import summarise_trace
 from kernelwright.chips.emulated.tile_program import TileProgram
 from kernelwright.chips.emulated.trace import Trace
-from kernelwright.chips.emulated.wave import wave_launch
 from tests.chips.emulated.hand_written import (
     MACHINE,
     Attention,

@@ -9,7 +9,7 @@ from typing import Any
 
 from triton._C.libtriton import gluon_ir, ir, nvidia
 
-from kernelwright.chips.emulated.ttgir_types import Blocked, Distributed, DotOperand, Mma, Slice
+from kernelwright.chips.emulated.lowering.ttgir_types import Blocked, Distributed, DotOperand, Mma, Slice
 
 
 def attribute(make: Any, layout: Distributed) -> Any:

@@ -1,7 +1,7 @@
 """Whether the emulator works on this machine: a small kernel goes through all of it, twice."""
 
 from kernelwright.chips.emulated.plan_time import time_plan
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.core.ir_text import ir_sha256
 from kernelwright.core.plan import Buffer, KernelIR, Launch, LaunchOption, LaunchPlan, PointerArg, ScalarArg
 

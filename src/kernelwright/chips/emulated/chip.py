@@ -6,9 +6,9 @@ from functools import cached_property
 from kernelwright.chips.cpu.host import Host, load_host
 from kernelwright.chips.emulated.kept_times import KeptTimes
 from kernelwright.chips.emulated.plan_time import PlanTimes
-from kernelwright.chips.emulated.profile import Profile
+from kernelwright.chips.emulated.profiles.profile import Profile
+from kernelwright.chips.emulated.profiles.spec import chip_spec, machine_peaks
 from kernelwright.chips.emulated.session import EmulatedSession
-from kernelwright.chips.emulated.spec import chip_spec, machine_peaks
 from kernelwright.core.protocols import ChipSession, ChipSpec
 from kernelwright.core.work import Peaks
 

@@ -74,43 +74,43 @@ def compiled(kernel: KernelIR, capability: int) -> ChipKernel:
 
 def memory_of(buffers: Sequence[Buffer], contents: Mapping[int, NDArray[np.generic]]) -> Any:
     """Return the memory of a call: integers that one launch stores, launches after it find."""
-    from kernelwright.chips.emulated.slice_memory import virtual_memory  # noqa: PLC0415  # Numba, slow to import
+    from kernelwright.chips.emulated.slicing.virtual_memory import virtual_memory  # noqa: PLC0415  # Numba, slow to import
 
     return virtual_memory(buffers, contents)
 
 
 def traced(kernel: ChipKernel, option: LaunchOption, memory: Any) -> Trace:
     """Return what each program of a launch does; raises CompileError where contents of floats decide that."""
-    from kernelwright.chips.emulated.slice_run import trace_in  # noqa: PLC0415  # Numba, slow to import
+    from kernelwright.chips.emulated.slicing.launch import trace_in  # noqa: PLC0415  # Numba, slow to import
 
     return trace_in(kernel.slice, option, memory)
 
 
 def cold_state(machine: Machine) -> Any:
     """Return what caches hold before the first launch of a call: nothing."""
-    from kernelwright.chips.emulated.events import CacheState  # noqa: PLC0415  # Numba, slow to import
+    from kernelwright.chips.emulated.engine.events import CacheState  # noqa: PLC0415  # Numba, slow to import
 
     return CacheState.cold(machine)
 
 
 def timed(machine: Machine, kernel: ChipKernel, trace: Trace, state: Any, timeline: bool = False) -> LaunchTime:
     """Return the emulated time of one launch, launch floor included; `state` is what caches held, and is updated."""
-    from kernelwright.chips.emulated.events import time_launch  # noqa: PLC0415  # Numba, slow to import
+    from kernelwright.chips.emulated.engine.events import time_launch  # noqa: PLC0415  # Numba, slow to import
 
     return time_launch(machine, kernel.program, trace, state=state, timeline=timeline)
 
 
 def estimated(machine: Machine, kernel: ChipKernel, trace: Trace) -> LaunchTime:
     """Return about what one launch takes with cold caches, by the wave tier: many times as fast, for sweeps."""
-    from kernelwright.chips.emulated.summary import summarise_trace  # noqa: PLC0415  # Numba, slow to import
-    from kernelwright.chips.emulated.wave import wave_launch  # noqa: PLC0415
+    from kernelwright.chips.emulated.engine.summary import summarise_trace  # noqa: PLC0415  # Numba, slow to import
+    from kernelwright.chips.emulated.engine.wave import wave_launch  # noqa: PLC0415
 
     return wave_launch(machine, kernel.program, summarise_trace(kernel.program, trace))
 
 
 def _lowered(kernel: KernelIR, capability: int) -> ChipKernel | CompileError:
-    from kernelwright.chips.emulated.slice_program import slice_module  # noqa: PLC0415  # Triton, slow to import
-    from kernelwright.chips.emulated.tiles import lowered  # noqa: PLC0415
+    from kernelwright.chips.emulated.lowering.tiles import lowered  # noqa: PLC0415
+    from kernelwright.chips.emulated.slicing.program import slice_module  # noqa: PLC0415  # Triton, slow to import
 
     try:
         found = lowered(kernel, capability)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kernelwright.chips.emulated.caches import release_kept
-from kernelwright.chips.emulated.events import CacheState, PriorityRange, time_launch
+from kernelwright.chips.emulated.engine.caches import release_kept
+from kernelwright.chips.emulated.engine.events import CacheState, PriorityRange, time_launch
 from kernelwright.chips.emulated.machine import Machine
 from kernelwright.chips.emulated.result import LaunchTime
 from kernelwright.chips.emulated.tile_program import TileProgram

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from math import prod
 
+from kernelwright.chips.emulated.lowering.ttgir import Op, Value
+from kernelwright.chips.emulated.lowering.ttgir_types import MemDesc
 from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra, guards_of
 from kernelwright.chips.emulated.slicing.elementwise import element_bytes, is_truth
 from kernelwright.chips.emulated.slicing.emitter import Instruction
@@ -16,8 +18,6 @@ from kernelwright.chips.emulated.slicing.tables import (
     padded,
     place_table,
 )  # fmt: skip
-from kernelwright.chips.emulated.ttgir import Op, Value
-from kernelwright.chips.emulated.ttgir_types import MemDesc
 
 _ATOMICS = {
     "add": Opcode.ADD, "and": Opcode.AND, "or": Opcode.OR, "xor": Opcode.XOR, "max": Opcode.MAX, "min": Opcode.MIN,

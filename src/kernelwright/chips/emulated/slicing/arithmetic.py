@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from kernelwright.chips.emulated.jit import inlined
+from kernelwright.chips.emulated.engine.jit import inlined
 from kernelwright.chips.emulated.slicing.opcodes import Opcode
 
 

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from kernelwright.chips.emulated.segments import ACCESS_OPS, Cut, Stretch
+from kernelwright.chips.emulated.lowering.segments import ACCESS_OPS, Cut, Stretch
+from kernelwright.chips.emulated.lowering.ttgir import Block, GpuModule, Op, Value
+from kernelwright.chips.emulated.lowering.ttgir_types import MemDesc
 from kernelwright.chips.emulated.slicing import joins
 from kernelwright.chips.emulated.slicing.accesses import Accesses
 from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST, Algebra
@@ -14,8 +16,6 @@ from kernelwright.chips.emulated.slicing.flow import dominators
 from kernelwright.chips.emulated.slicing.forms import Affine, Form, Shared
 from kernelwright.chips.emulated.slicing.knowledge import ATOMIC_OPS, Knowledge, element_of, is_float, written_by
 from kernelwright.chips.emulated.slicing.opcodes import Opcode
-from kernelwright.chips.emulated.ttgir import Block, GpuModule, Op, Value
-from kernelwright.chips.emulated.ttgir_types import MemDesc
 from kernelwright.compiler.ir import Pointer
 from kernelwright.core.errors import UnsupportedOpError
 

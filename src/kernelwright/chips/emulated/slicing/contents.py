@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.jit import inlined
+from kernelwright.chips.emulated.engine.jit import inlined
 
 PAGE_BITS = 21
 

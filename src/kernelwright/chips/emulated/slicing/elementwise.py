@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from kernelwright.chips.emulated.lowering.ttgir import Op, Value
 from kernelwright.chips.emulated.slicing import shapes
 from kernelwright.chips.emulated.slicing.algebra import ALL, Algebra
 from kernelwright.chips.emulated.slicing.forms import Affine, Counted, Form, Mask
 from kernelwright.chips.emulated.slicing.knowledge import combiner_of, element_of, is_float
 from kernelwright.chips.emulated.slicing.opcodes import COMBINERS, RANK, Opcode
 from kernelwright.chips.emulated.slicing.tables import lanes_table, place_table
-from kernelwright.chips.emulated.ttgir import Op, Value
 from kernelwright.compiler.ir import Pointer
 from kernelwright.core.errors import UnsupportedOpError
 from kernelwright.core.plan import ELEMENT_BYTES

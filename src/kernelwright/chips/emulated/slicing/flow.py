@@ -1,6 +1,6 @@
 """Order and dominators of a function's blocks."""
 
-from kernelwright.chips.emulated.ttgir import Block
+from kernelwright.chips.emulated.lowering.ttgir import Block
 
 
 def dominators(blocks: list[Block]) -> tuple[list[Block], dict[Block, Block | None]]:

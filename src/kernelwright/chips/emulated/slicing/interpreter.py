@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.jit import compiled, inlined
+from kernelwright.chips.emulated.engine.jit import compiled, inlined
 from kernelwright.chips.emulated.slicing import lanes
 from kernelwright.chips.emulated.slicing.arithmetic import compute
 from kernelwright.chips.emulated.slicing.contents import DONE, Contents, forget, read

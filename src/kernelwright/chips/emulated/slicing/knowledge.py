@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kernelwright.chips.emulated.segments import ACCESS_OPS
+from kernelwright.chips.emulated.lowering.segments import ACCESS_OPS
+from kernelwright.chips.emulated.lowering.ttgir import GpuModule, Op, Value, walk
+from kernelwright.chips.emulated.lowering.ttgir_types import MemDesc, TensorType
 from kernelwright.chips.emulated.slicing.algebra import ALL, FIRST
 from kernelwright.chips.emulated.slicing.opcodes import COMBINERS
 from kernelwright.chips.emulated.slicing.surface import SCALAR_FLOAT_OPS, SLICED_OPS
-from kernelwright.chips.emulated.ttgir import GpuModule, Op, Value, walk
-from kernelwright.chips.emulated.ttgir_types import MemDesc, TensorType
 from kernelwright.compiler.ir import Pointer
 from kernelwright.core.errors import UnsupportedOpError
 

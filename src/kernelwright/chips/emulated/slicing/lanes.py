@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelwright.chips.emulated.jit import compiled, inlined
+from kernelwright.chips.emulated.engine.jit import compiled, inlined
 from kernelwright.chips.emulated.slicing.arithmetic import compute
 from kernelwright.chips.emulated.slicing.contents import Contents, read, write
 from kernelwright.chips.emulated.slicing.opcodes import Opcode

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.profile import Profile, load_profile
+from kernelwright.chips.emulated.profiles.profile import Profile, load_profile
 from kernelwright.chips.emulated.validation import tables
 from kernelwright.chips.emulated.validation.launches import (
     KernelLaunch,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernelwright.chips.emulated.profile import Profile
+from kernelwright.chips.emulated.profiles.profile import Profile
 from kernelwright.chips.emulated.validation.statistics import Errors, errors_of
 from kernelwright.chips.emulated.validation.targets import Target, target_of
 

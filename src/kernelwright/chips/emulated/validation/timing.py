@@ -9,8 +9,8 @@ from itertools import islice
 from typing import TypeVar
 
 from kernelwright.chips.emulated import clockwork
+from kernelwright.chips.emulated.engine.occupancy import find_residency
 from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.occupancy import find_residency
 from kernelwright.chips.emulated.trace import Trace
 from kernelwright.chips.emulated.validation.launches import KernelLaunch
 from kernelwright.core.plan import KernelIR, LaunchOption

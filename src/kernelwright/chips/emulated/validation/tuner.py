@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.profile import load_profile
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.chips.emulated.validation.launches import int8_launch
 from kernelwright.chips.emulated.validation.outcome import Outcome, Point, fitted_on
 from kernelwright.chips.emulated.validation.rows import CHIPS, GemmRow

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernelwright.chips.emulated.fact import Value
 from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.profile import Profile
+from kernelwright.chips.emulated.profiles.fact import Value
+from kernelwright.chips.emulated.profiles.profile import Profile
 from kernelwright.chips.emulated.validation.launches import (
     KernelLaunch,
     Tile,

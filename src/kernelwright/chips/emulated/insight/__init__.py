@@ -1,0 +1,1 @@
+"""Seeing where time went: counters, the bound, sentences, trace events."""
