@@ -96,6 +96,9 @@ class ScriptedTools:
     def remaining(self) -> Mapping[str, float]:
         return self.recorder.remaining()
 
+    def remark(self, kind: str, payload: Mapping[str, object]) -> None:
+        self.recorder.remark(kind, payload)
+
     def submit(self) -> Mapping[str, object]:
         def call() -> Mapping[str, object]:
             self.recorder.submit()
@@ -110,6 +113,7 @@ class ScriptedEngineer:
 
     sources: tuple[str, ...]
     submits: bool = False
+    repeats_calls: bool = True
     heard: list[Mapping[str, object]] = field(default_factory=list)
 
     @property
@@ -130,7 +134,7 @@ class ScriptedEngineer:
 class ScriptedBench:
     """Everything a run is given, without a chip; `judged` counts judgements that really ran."""
 
-    worker: ScriptedEngineer
+    worker: Engineer
     pace_s: float = 0.0
     judged: int = 0
     faults: int = 0

@@ -60,7 +60,7 @@ class WiredBench:
         self._brief = _brief_of(self._problem, setup.suite, executed)
         public = [w.name for name in (executed, CHECK_SUITE) for w in self._problem.suite(name, 0).public]
         self._also_public = tuple(dict.fromkeys(public))
-        self._engineer = load_engineer(setup.engineer)
+        self._engineer = load_engineer(setup.engineer, setup.options)
         self._capture = CaptureService(choose_sandbox(setup.unsafe), cores=self._chip.spec.threads)
         self._judge = self._make_judge(setup.suite, with_hidden=True)
         self._check_judge = self._make_judge(CHECK_SUITE, with_hidden=False)

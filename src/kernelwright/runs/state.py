@@ -19,8 +19,9 @@ class RunState:
 
     `counted` evaluations used, repeats left out; `since_best` counted evaluations since the last
     promotion; `calls_since_counted` tool calls since the last counted evaluation; `active_ns` time
-    during which a process worked on the run, `tuned_at_ns` of it until the baseline was tuned;
-    `last_request` the last control request answered; `harness_faults` what went wrong that is nobody's fault,
+    during which a process worked on the run, `began_ns` of it until the engineer began;
+    `last_request` the last control request answered; `tokens` and `usd` what language models took;
+    `harness_faults` what went wrong that is nobody's fault,
     `faults_in_turn` of the judge without an evaluation between them.
     """
 
@@ -29,7 +30,7 @@ class RunState:
     has_reference: bool = False
     tuned: TunedBaseline | None = None
     is_tuned: bool = False
-    tuned_at_ns: int = 0
+    began_ns: int = 0
     evaluations: tuple[Evaluation, ...] = ()
     counted: int = 0
     tool_calls: int = 0
@@ -45,6 +46,8 @@ class RunState:
     active_ns: int = 0
     last_time_ns: int = 0
     last_request: int = 0
+    tokens: int = 0
+    usd: float = 0.0
     is_paused: bool = False
     is_stopped: bool = False
     is_submitted: bool = False
@@ -56,13 +59,15 @@ class RunState:
 
     @property
     def phase(self) -> str:
-        """Return where the run is: new, tuning, working, final, closing or closed."""
+        """Return where the run is: new, opening, working, tuning, final, closing or closed."""
         if self.setup is None:
             return "new"
-        if not self.is_tuned:
-            return "tuning"
+        if not self.has_reference:
+            return "opening"
         if not self.end_reason:
             return "paused" if self.is_paused else "working"
+        if not self.is_tuned:
+            return "tuning"
         if not self.is_final:
             return "final"
         return "closed" if self.is_closed else "closing"
@@ -144,7 +149,8 @@ def _opened(state: RunState, payload: Mapping[str, object]) -> RunState:
 
 def _reference(state: RunState, payload: Mapping[str, object]) -> RunState:
     start = cast(str, payload["architecture"])
-    return replace(state, has_reference=True, architectures=frozenset({start} - {""}))
+    known = frozenset({start} - {""})
+    return replace(state, has_reference=True, architectures=known, began_ns=state.active_ns)
 
 
 def _tuned(state: RunState, payload: Mapping[str, object]) -> RunState:
@@ -152,7 +158,6 @@ def _tuned(state: RunState, payload: Mapping[str, object]) -> RunState:
     return replace(
         state,
         is_tuned=True,
-        tuned_at_ns=state.active_ns,
         tuned=None if value is None else from_json(TunedBaseline, value, "baseline"),
     )
 
@@ -179,6 +184,11 @@ def _called(state: RunState, payload: Mapping[str, object]) -> RunState:
     return replace(state, tool_calls=state.tool_calls + 1, calls_since_counted=state.calls_since_counted + 1)
 
 
+def _used(state: RunState, payload: Mapping[str, object]) -> RunState:
+    tokens = cast(int, payload["input_tokens"]) + cast(int, payload["output_tokens"])
+    return replace(state, tokens=state.tokens + tokens, usd=state.usd + (cast(float | None, payload["usd"]) or 0.0))
+
+
 def _final(state: RunState, payload: Mapping[str, object]) -> RunState:
     value = payload["figures"]
     return replace(state, is_final=True, final=None if value is None else from_json(FinalFigures, value, "figures"))
@@ -190,6 +200,7 @@ _CHANGES: dict[str, Callable[[RunState, Mapping[str, object]], RunState]] = {
     "baseline_tuned": _tuned,
     "tool_call": _called,
     "evaluation": _evaluated,
+    "model_usage": _used,
     "harness_fault": lambda state, payload: replace(
         state, harness_faults=state.harness_faults + 1, faults_in_turn=state.faults_in_turn + 1
     ),
