@@ -266,8 +266,8 @@ def _between(alone: float, full: float, residents: int, held: int) -> float:
 
 
 class Dealt(NamedTuple):
-    """Who is where: `remaining` [unit, place] the share of a block still to do, `block` its number or -1; by unit `times`
-    when it changed last and when its first block will be done, and `first` the place of that block.
+    """Who is where: `remaining` [unit, place] the share of a block still to do, `block` its number or -1; by unit
+    `times` when it changed last and when its first block will be done, and `first` the place of that block.
     """
 
     remaining: NDArray[np.float64]
