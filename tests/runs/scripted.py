@@ -15,6 +15,7 @@ from kernelwright.core.fault import Status
 from kernelwright.core.final import ComparedWorkload, Comparison, FinalFigures, Setup, TunedBaseline
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import Engineer, Recorder, Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Direct, Verdict, WorkloadResult
 from kernelwright.ledger import SqlLedger
 from kernelwright.runs import conduct_run
@@ -141,6 +142,7 @@ class ScriptedBench:
     pace_s: float = 0.0
     judged: int = 0
     faults: int = 0
+    truth: tuple[TrueRate, ...] = ()
 
     @property
     def engineer(self) -> Engineer:
@@ -175,6 +177,9 @@ class ScriptedBench:
         if not verdict.is_accepted or verdict.geomean_speedup is None:
             return FinalFigures(verdict)
         return FinalFigures(verdict, _compare("tuned", verdict, 1.5), _compare("library", verdict, 1.25))
+
+    def true_rates(self) -> tuple[TrueRate, ...]:
+        return self.truth
 
     def tools(self, recorder: Recorder) -> Tools:
         return ScriptedTools(recorder)
