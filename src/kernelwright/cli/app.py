@@ -17,12 +17,13 @@ from kernelwright.cli import (
     proving,
     reading,
     running,
+    serving,
     supervising,
 )
 
 _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
     "Look": (listing.problems, chips.chips, listing.engineers, checking.doctor),
-    "Work": (initialising.init, judging.judge, running.run, checking.bench, compiling.compile),
+    "Work": (initialising.init, judging.judge, running.run, serving.mcp, checking.bench, compiling.compile),
     "See why": (profiling.profile, codesigning.codesign),
     "Supervise": (
         supervising.status,
