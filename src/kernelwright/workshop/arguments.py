@@ -51,6 +51,9 @@ class ProfileArguments(Arguments):
     """Arguments of `profile`."""
 
     evaluation: int | None = Field(default=None, ge=1, description="number of an evaluation; the best one if left out")
+    workload: str | None = Field(
+        default=None, description="name of a public workload to tell alone; all, slowest share first, if left out"
+    )
 
 
 class DocsArguments(Arguments):

@@ -26,7 +26,7 @@ from kernelwright.workshop.arguments import (
 )
 from kernelwright.workshop.budget import remaining_view
 from kernelwright.workshop.pages import PAGES
-from kernelwright.workshop.profile import profile_view
+from kernelwright.workshop.profile import profile_view, told_in_full
 from kernelwright.workshop.view import evaluation_view, verdict_view
 from kernelwright.workshop.workbench import Workbench
 
@@ -117,7 +117,18 @@ def _probe(bench: Workbench, arguments: SourceArguments) -> Answer:
 
 
 def _profile(bench: Workbench, arguments: ProfileArguments) -> Answer:
-    return profile_view(_evaluation(bench, arguments.evaluation), _public_names(bench))
+    found = _evaluation(bench, arguments.evaluation)
+    view = profile_view(found, _public_names(bench), arguments.workload)
+    counters, rows = bench.counters, cast(list[dict[str, object]], view["workloads"])
+    if counters is None:
+        return view
+    candidate = Candidate(bench.recorder.source(found.candidate_sha256))
+
+    def count() -> Answer:
+        told = counters(candidate, told_in_full(rows))
+        return {**view, "workloads": [{**row, **told.get(str(row["name"]), {})} for row in rows]}
+
+    return bench.jobs.start(count, bench.patience_s)
 
 
 def _docs(bench: Workbench, arguments: DocsArguments) -> Answer:
@@ -218,7 +229,8 @@ TOOLS: Mapping[str, ToolSpec] = {
         ),
         ToolSpec(
             "profile",
-            "What limits each public workload of an evaluation, slowest share first.",
+            "What limits each public workload of an evaluation, slowest share first; on an emulated chip with counters "
+            "of the first three, or of the one you name.",
             ProfileArguments,
             _profile,
         ),

@@ -1,7 +1,7 @@
 """What the tools work on: the run, the judge's small check, the chip's clock and the run's folder."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from kernelwright.workshop.jobs import Jobs
 
 Check = Callable[[Candidate], Verdict]
 Probe = Callable[[str], Mapping[str, object]]
+Counters = Callable[[Candidate, Sequence[str]], Mapping[str, Mapping[str, object]]]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Workbench:
     `check` judges on small workloads without timing; `probe` times the functions of a probe file
     (see `workshop.probing`); `pages` are further documents by name. `patience_s` is how long
     `evaluate` and `poll` wait before they answer with a job to ask for again; infinite means that
-    they always wait for the verdict.
+    they always wait for the verdict. `counters` tells, by name of public workload, what a profiler shows of a
+    candidate's launches, without anything that the chip hides; None where the chip has no counters.
     """
 
     brief: Brief
@@ -35,6 +37,7 @@ class Workbench:
     pages: Mapping[str, str] = field(default_factory=dict)
     patience_s: float = math.inf
     also_public: tuple[str, ...] = ()
+    counters: Counters | None = None
     jobs: Jobs = field(default_factory=Jobs)
 
     @property
