@@ -150,7 +150,6 @@ def _profile(bench: Workbench, arguments: ProfileArguments) -> Answer:
     if counters is None:
         return view
     candidate = Candidate(bench.recorder.source(found.candidate_sha256))
-
     with bench.chip_in_use:
         told = counters(candidate, told_in_full(rows))
     return {**view, "workloads": [{**row, **told.get(str(row["name"]), {})} for row in rows]}

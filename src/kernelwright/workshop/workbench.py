@@ -23,8 +23,8 @@ class Workbench:
     `check` judges on small workloads without timing; `probe` times the functions of a probe file
     (see `workshop.probing`); `pages` are further documents by name. Calls may come from several threads; those that
     use the chip wait for each other on `chip_in_use`, or they would spoil each other's times. `counters` tells, by name
-    of public workload, what a profiler shows of a candidate's launches, without anything that the chip hides; None where
-    the chip has no counters.
+    of public workload, what a profiler shows of a candidate's launches, without anything that the chip hides; None
+    where the chip has no counters.
     """
 
     brief: Brief
