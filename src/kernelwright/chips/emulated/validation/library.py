@@ -15,7 +15,7 @@ from kernelwright.chips.emulated.validation.launches import (
     quantise_launch,
 )
 from kernelwright.chips.emulated.validation.outcome import Outcome, Point, fitted_on
-from kernelwright.chips.emulated.validation.statistics import decade, draw_sample
+from kernelwright.chips.emulated.validation.statistics import decade, draw_outside, draw_sample
 from kernelwright.chips.emulated.validation.timing import each, event_time_us, prepare
 from kernelwright.core.errors import CompileError
 
@@ -66,8 +66,7 @@ def validate_tables(progress: Callable[[str], None], most: int | None = None) ->
 def points_to_fit(chip: str, machine: Machine, count: int) -> list["Measured"]:
     """Return `count` GEMM points, the same ones each time, of shapes (N, K) that validation never looks at."""
     points = points_of(chip, machine)[GEMM]
-    kept = {point.shape for point in draw_sample(points, SAMPLES[GEMM])}
-    return draw_sample([point for point in points if point.shape not in kept], count)
+    return draw_outside(points, draw_sample(points, SAMPLES[GEMM]), lambda point: point.shape, count)
 
 
 @dataclass(frozen=True)
