@@ -31,7 +31,7 @@ QUANTISE_MENU = (1024, 4096)
 OPERAND_SETS = 6
 # Points drawn of each table: a run takes minutes.
 GEMM, ATTENTION, MEMORY_BOUND = "bf16 GEMM", "causal prefill attention", "memory-bound kernels"
-SAMPLES: Mapping[str, int] = {GEMM: 300, ATTENTION: 150, MEMORY_BOUND: 400}
+SAMPLES: Mapping[str, int] = {GEMM: 240, ATTENTION: 60, MEMORY_BOUND: 200}
 MOST_WAYS = 4
 # Steps of the largest GEMM that is emulated: 87 % of the points are no larger.
 MOST_STEPS = 100_000
@@ -63,10 +63,13 @@ def validate_tables(progress: Callable[[str], None], most: int | None = None) ->
     return found
 
 
-def points_to_fit(chip: str, machine: Machine, count: int) -> list["Measured"]:
+def points_to_fit(chip: str, machine: Machine, count: int, most_steps: int = MOST_STEPS) -> list["Measured"]:
     """Return `count` GEMM points, the same ones each time, of shapes (N, K) that validation never looks at."""
-    points = points_of(chip, machine)[GEMM]
-    return draw_outside(points, draw_sample(points, SAMPLES[GEMM]), lambda point: point.shape, count)
+    points = [point for point in tables.load_gemm_points(SYSTEMS[chip]) if is_small_enough(point)]
+    looked_at = draw_sample(points, SAMPLES[GEMM])
+    small = [point for point in points if is_small_enough(point, most_steps)]
+    chosen = draw_outside(small, looked_at, lambda point: (point.n, point.k), count)
+    return [_gemm(point, machine) for point in chosen]
 
 
 @dataclass(frozen=True)
@@ -153,9 +156,9 @@ def estimate_cycles(m: int, n: int, k: int, tile: Tile, machine: Machine) -> flo
     return -(-blocks // machine.units) * (max(products, taken) + _TILE_CYCLES) + sums
 
 
-def is_small_enough(point: tables.GemmPoint) -> bool:
+def is_small_enough(point: tables.GemmPoint, most_steps: int = MOST_STEPS) -> bool:
     """Return whether a point can be emulated in about a second: its tiles of 128 x 128 take few enough steps of 64."""
-    return -(-point.m // 128) * -(-point.n // 128) * -(-point.k // 64) <= MOST_STEPS
+    return -(-point.m // 128) * -(-point.n // 128) * -(-point.k // 64) <= most_steps
 
 
 def attention_ways(point: tables.AttentionPoint) -> list[tuple[KernelLaunch, ...]]:
