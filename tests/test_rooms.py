@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "kernelwright"
 MAY_IMPORT = {
     "core": set[str](),
     "problems": {"core"},
-    "engineers": {"core"},
+    "engineers": {"core", "workshop"},
     "workshop": {"core"},
     "sandbox": {"core"},
     "compiler": {"core"},

@@ -8,6 +8,7 @@ from kernelwright.core.candidate import Candidate
 from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import ChipSpec, Engineer, Recorder, Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Direct, Verdict, WorkloadResult
 from kernelwright.engineers.search import SearchEngineer
 from kernelwright.engineers.search.architecture import Architecture, Design, Tiles, parse_design
@@ -102,6 +103,9 @@ class ModelBench:
         self, candidate: Candidate, tuned: TunedBaseline | None, seed: int, progress: Callable[[str], None]
     ) -> FinalFigures:
         return FinalFigures(self._verdict(candidate))
+
+    def true_rates(self) -> tuple[TrueRate, ...]:
+        return ()
 
     def tools(self, recorder: Recorder) -> Tools:
         chip = ChipSpec("paper", "a model of a chip", self.emulated, 2)

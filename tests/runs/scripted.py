@@ -15,6 +15,7 @@ from kernelwright.core.fault import Status
 from kernelwright.core.final import ComparedWorkload, Comparison, FinalFigures, Setup, TunedBaseline
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import Engineer, Recorder, Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Direct, Verdict, WorkloadResult
 from kernelwright.ledger import SqlLedger
 from kernelwright.runs import conduct_run
@@ -96,6 +97,9 @@ class ScriptedTools:
     def remaining(self) -> Mapping[str, float]:
         return self.recorder.remaining()
 
+    def remark(self, kind: str, payload: Mapping[str, object]) -> None:
+        self.recorder.remark(kind, payload)
+
     def submit(self) -> Mapping[str, object]:
         def call() -> Mapping[str, object]:
             self.recorder.submit()
@@ -110,6 +114,7 @@ class ScriptedEngineer:
 
     sources: tuple[str, ...]
     submits: bool = False
+    repeats_calls: bool = True
     heard: list[Mapping[str, object]] = field(default_factory=list)
 
     @property
@@ -130,10 +135,11 @@ class ScriptedEngineer:
 class ScriptedBench:
     """Everything a run is given, without a chip; `judged` counts judgements that really ran."""
 
-    worker: ScriptedEngineer
+    worker: Engineer
     pace_s: float = 0.0
     judged: int = 0
     faults: int = 0
+    truth: tuple[TrueRate, ...] = ()
 
     @property
     def engineer(self) -> Engineer:
@@ -168,6 +174,9 @@ class ScriptedBench:
         if not verdict.is_accepted or verdict.geomean_speedup is None:
             return FinalFigures(verdict)
         return FinalFigures(verdict, _compare("tuned", verdict, 1.5), _compare("library", verdict, 1.25))
+
+    def true_rates(self) -> tuple[TrueRate, ...]:
+        return self.truth
 
     def tools(self, recorder: Recorder) -> Tools:
         return ScriptedTools(recorder)

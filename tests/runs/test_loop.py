@@ -1,6 +1,7 @@
 """A run from opening to closing, its budgets, its resume and what people may ask of it."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from kernelwright.core.candidate import Candidate
 from kernelwright.core.errors import HarnessError, RequestError
 from kernelwright.core.final import Setup
 from kernelwright.core.protocols import Tools
+from kernelwright.core.rates import TrueRate
+from kernelwright.core.verdict import Verdict
 from kernelwright.ledger import SqlLedger
 from kernelwright.runs import RunRecorder, RunState, conduct_run, fold, open_run, summarise
 from kernelwright.runs.recorder import Hands
@@ -33,8 +36,8 @@ def test_a_run_ends_when_its_evaluations_are_spent_and_measures_the_best_again(t
     state = start(ledger, ScriptedBench(ScriptedEngineer(script(30))))
     assert (state.counted, state.end_reason, state.phase) == (20, "evaluations are spent", "closed")
     kinds = [entry.kind for entry in ledger.entries("r")]
-    assert kinds[:4] == ["opened", "session", "reference", "baseline_tuned"]
-    assert kinds[-3:] == ["work_ended", "final", "closed"]
+    assert kinds[:4] == ["opened", "session", "reference", "tool_call"]
+    assert kinds[-4:] == ["work_ended", "baseline_tuned", "final", "closed"]
     assert ledger.check_chain("r") == ()
     summary = summarise(ledger.entries("r"))
     assert summary.geomean_speedup == 2.43
@@ -58,6 +61,21 @@ def test_the_secret_is_committed_first_and_revealed_last(tmp_path: Path) -> None
     secret = str(entries[-1].payload["secret"])
     assert hashlib.sha256(secret.encode()).hexdigest() == entries[0].payload["secret_sha256"]
     assert all(secret not in str(entry.payload) for entry in entries[:-1])
+
+
+def test_what_is_true_of_the_chip_is_told_by_the_last_entry_and_by_none_before(tmp_path: Path) -> None:
+    ledger, truth = open_ledger(tmp_path), (TrueRate("units", 39.0, "", "published", "units that can be used"),)
+    state = start(ledger, ScriptedBench(ScriptedEngineer(script(2)), truth=truth))
+    entries = ledger.entries("r")
+    assert state.true_rates == truth
+    assert fold(entries[:-1]).true_rates == ()
+    assert all("units that can be used" not in str(entry.payload) for entry in entries[:-1])
+
+
+def test_a_run_on_a_real_chip_and_one_closed_before_rates_were_told_hold_none(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    assert start(ledger, ScriptedBench(ScriptedEngineer(script(2)))).true_rates == ()
+    assert set(ledger.entries("r")[-1].payload) == {"reason", "secret"}
 
 
 def test_equal_sources_and_equal_kernels_count_once(tmp_path: Path) -> None:
@@ -150,9 +168,10 @@ def test_resume_replays_the_record_and_the_engineer_hears_the_same_again(tmp_pat
     start(open_ledger(tmp_path / "whole"), ScriptedBench(whole))
     with pytest.raises(Interrupt):
         start(open_ledger(tmp_path), InterruptedBench(ScriptedEngineer(script(12))))
-    again, ledger = ScriptedBench(ScriptedEngineer(script(12))), open_ledger(tmp_path)
+    worker, ledger = ScriptedEngineer(script(12)), open_ledger(tmp_path)
+    again = ScriptedBench(worker)
     state = start(ledger, again)
-    assert again.worker.heard == whole.heard
+    assert worker.heard == whole.heard
     assert again.judged == 6
     expected = fold(open_ledger(tmp_path / "whole").entries("r"))
     assert state.evaluations[-1] == expected.evaluations[-1]
@@ -253,3 +272,83 @@ def test_a_paused_run_waits_without_spending_time_until_it_is_resumed(tmp_path: 
     assert recorder.tool_call("check", {}, lambda: {"ok": True}) == {"ok": True}
     assert [entry.kind for entry in ledger.entries("r")] == ["opened", "paused", "resumed", "tool_call"]
     assert recorder.state.active_ns < 10**9
+
+
+class Talker:
+    """Tries one source, says what a model took for it, and never makes the same calls twice."""
+
+    name = "talker"
+    repeats_calls = False
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens, self.seen = tokens, 0
+
+    def work(self, tools: Tools, seed: int) -> None:
+        while True:
+            self.seen = len(tools.history())
+            tools.remark("model_usage", {"model": "m", "input_tokens": self.tokens, "output_tokens": 1, "usd": 0.25})
+            tools.evaluate(candidate(1.5 + 0.1 * self.seen, "a"), "a turn")
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason", "counted"),
+    [({"tokens": 300}, "tokens are spent", 2), ({"usd": 0.6}, "money is spent", 2), ({}, "evaluations are spent", 20)],
+)
+def test_what_language_models_take_is_a_budget(
+    tmp_path: Path, limits: dict[str, float], reason: str, counted: int
+) -> None:
+    ledger = open_ledger(tmp_path)
+    state = start(ledger, ScriptedBench(Talker(100)), replace(setup(), **limits))  # type: ignore[arg-type]
+    assert (state.end_reason, state.counted) == (reason, counted)
+    assert state.tokens == 101 * (counted + 1)
+    assert state.usd == pytest.approx(0.25 * (counted + 1))
+
+
+def test_an_engineer_that_does_not_repeat_its_calls_goes_on_live_after_a_crash(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    open_run(ledger, "r", setup())
+    bench, talker = ScriptedBench(Talker(1)), Talker(1)
+
+    def broken(candidate: Candidate, seed: int, progress: object) -> Verdict:
+        if bench.judged == 5:
+            raise KeyboardInterrupt
+        return ScriptedBench.judge(bench, candidate, seed, lambda line: None)
+
+    bench.judge = broken  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        start(ledger, bench)
+    assert start(open_ledger(tmp_path), ScriptedBench(talker)).counted == 20
+    assert talker.seen == 20
+
+
+def test_remarks_have_known_kinds_and_an_outage_stops_the_clock(tmp_path: Path) -> None:
+    now = [0]
+
+    def clock_ns() -> int:
+        now[0] += 10**9
+        return now[0]
+
+    ledger = SqlLedger(f"sqlite:///{tmp_path / 'ledger.db'}", clock_ns)
+    open_run(ledger, "r", setup())
+    hands = Hands(ScriptedBench(Talker(1)).judge, lambda line: None, clock_ns=clock_ns)
+    recorder = RunRecorder(ledger, "r", ledger.sealed("r") or "", hands, replays=False)
+    with pytest.raises(ValueError, match="an engineer may write client, compaction"):
+        recorder.remark("evaluation", {})
+    recorder.remark("nudge", {"text": "go on"})
+    before = recorder.state.active_ns
+    now[0] += 3600 * 10**9
+    recorder.remark("outage", {"reason": "the provider answers 503", "lost_ns": 3600 * 10**9})
+    assert recorder.state.active_ns - before < 10 * 10**9
+
+
+def test_calls_say_who_made_them(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    open_run(ledger, "r", setup())
+    bench = ScriptedBench(Talker(1))
+    recorder = RunRecorder(ledger, "r", ledger.sealed("r") or "", Hands(bench.judge, lambda line: None))
+    recorder.tool_call("check", {}, lambda: {"ok": True}, "first")
+    recorder.tool_call("check", {}, lambda: {"ok": True})
+    assert [entry.payload.get("client") for entry in ledger.entries("r") if entry.kind == "tool_call"] == [
+        "first",
+        None,
+    ]

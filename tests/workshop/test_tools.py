@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from kernelwright.core.codec import to_json
 from kernelwright.core.errors import RequestError, UnknownNameError
 from kernelwright.core.protocols import BudgetSpent
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Verdict
 from kernelwright.engineers.search.architecture import Architecture, Design
 from kernelwright.engineers.search.composer import compose
 from kernelwright.ledger import SqlLedger
-from kernelwright.runs import RunRecorder, open_run
+from kernelwright.runs import RunRecorder, fold, open_run
 from kernelwright.runs.recorder import Hands
 from kernelwright.workshop.inprocess import Workshop
 from kernelwright.workshop.tools import READ_LIMIT, TOOLS
@@ -126,6 +128,20 @@ def test_after_submit_the_run_is_over(workshop: Workshop) -> None:
 def test_pages_say_what_host_code_may_do(workshop: Workshop) -> None:
     assert workshop.call("docs", {})["pages"] == ["probe", "rules", "tools"]
     assert "64 KiB" in str(workshop.call("docs", {"page": "rules"})["text"])
+
+
+def test_no_tool_tells_what_is_true_of_the_chip_not_even_once_the_record_does(
+    workshop: Workshop, ledger: SqlLedger
+) -> None:
+    workshop.evaluate(SOURCE)
+    secret = [TrueRate("units", 8191.5, "", "assumed", "a hidden figure")]
+    ledger.append("r", "closed", {"reason": "done", "secret": "5ec2e7", "true_rates": to_json(secret)})
+    assert fold(ledger.entries("r")).true_rates == tuple(secret)
+    asked: list[tuple[str, dict[str, object]]] = [("history", {"evaluation": 1}), ("docs", {"page": "tools"})]
+    asked += [(name, {}) for name in ("brief", "list_files", "profile", "notes", "history")]
+    for name, arguments in asked:
+        told = str(workshop.call(name, arguments))
+        assert "8191.5" not in told and "hidden figure" not in told
 
 
 def test_a_verdict_of_the_harness_never_reaches_the_engineer_as_his(ledger: SqlLedger, tmp_path: Path) -> None:

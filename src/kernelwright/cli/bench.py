@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from kernelwright.chips.catalogue import chip_sha256, load_chip
 from kernelwright.chips.emulated.chip import EmulatedChip
+from kernelwright.chips.emulated.profiles.true_rates import true_rates
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import RequestError
 from kernelwright.core.final import FinalFigures, Regret, Setup, TunedBaseline
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import Engineer, Recorder, Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.engineers.catalogue import load_engineer
 from kernelwright.judge import CandidateJudge, EmulatedJudge, executed_suite, make_judge
@@ -60,7 +62,7 @@ class WiredBench:
         self._brief = _brief_of(self._problem, setup.suite, executed)
         public = [w.name for name in (executed, CHECK_SUITE) for w in self._problem.suite(name, 0).public]
         self._also_public = tuple(dict.fromkeys(public))
-        self._engineer = load_engineer(setup.engineer)
+        self._engineer = load_engineer(setup.engineer, setup.options)
         self._capture = CaptureService(choose_sandbox(setup.unsafe), cores=self._chip.spec.threads)
         self._judge = self._make_judge(setup.suite, with_hidden=True)
         self._check_judge = self._make_judge(CHECK_SUITE, with_hidden=False)
@@ -110,6 +112,10 @@ class WiredBench:
         progress(f"regret: the optimum over {len(sources)} candidates of the playbook, kept for the next run")
         optimum = find_optimum(self._judge, self._chip, sources, home() / "cache", self._quiet)
         return regret_of(verdict, optimum)
+
+    def true_rates(self) -> tuple[TrueRate, ...]:
+        """See `runs.Bench`."""
+        return true_rates(self._chip.profile) if isinstance(self._chip, EmulatedChip) else ()
 
     def tools(self, recorder: Recorder) -> Tools:
         """See `runs.Bench`."""

@@ -18,6 +18,8 @@ class Setup:
     `versions` say where it ran. `unsafe` is true when no sandbox holds candidates. `problem_sha256` is the
     identity of the files of a problem that is a folder by path, empty for a registered one, `chip_sha256` that of the
     numbers of an emulated chip. `regret` asks for the distance to the optimum of a fixed space of candidates.
+    `options` are those of the engineer, by name; `tokens` and `usd` what language models may take, None where there is
+    no limit.
     """
 
     problem: str
@@ -34,6 +36,9 @@ class Setup:
     problem_sha256: str = ""
     chip_sha256: str = ""
     regret: bool = False
+    options: Mapping[str, object] = field(default_factory=dict)
+    tokens: int | None = None
+    usd: float | None = None
 
 
 @dataclass(frozen=True)

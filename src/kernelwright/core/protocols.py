@@ -140,6 +140,12 @@ class Ledger(Protocol):
         """Return the content with that SHA-256, checked."""
 
 
+# Entries that engineers write about their own work. model_turn: what a language model answered. model_usage: what it
+# took, as {"model", "input_tokens", "output_tokens", "usd"} (usd null where no price is known). compaction, nudge,
+# client: what the harness of a model or an agent did. outage: {"reason", "lost_ns"}, nobody's work.
+REMARKS = frozenset({"model_turn", "model_usage", "compaction", "nudge", "client", "outage"})
+
+
 class Recorder(Protocol):
     """A run as the workshop sees it: writes what happens, holds the budgets, answers from the record.
 
@@ -147,9 +153,9 @@ class Recorder(Protocol):
     """
 
     def tool_call(
-        self, name: str, arguments: Mapping[str, object], call: Callable[[], Mapping[str, object]]
+        self, name: str, arguments: Mapping[str, object], call: Callable[[], Mapping[str, object]], client: str = ""
     ) -> Mapping[str, object]:
-        """Return the JSON object that `call` returns, after an entry holds it.
+        """Return the JSON object that `call` returns, after an entry holds it, with the name of who asked.
 
         Arguments are JSON values; long texts such as sources are kept as blobs. On resume the
         recorded results are returned in order, without running `call`, as long as the calls are
@@ -172,7 +178,13 @@ class Recorder(Protocol):
         """Return the notebook."""
 
     def remaining(self) -> Mapping[str, float]:
-        """Return what is left: "evaluations", "seconds" (infinite where no limit is set)."""
+        """Return what is left: "evaluations", "seconds", "tokens", "usd" (infinite where no limit is set)."""
+
+    def remark(self, kind: str, payload: Mapping[str, object]) -> None:
+        """Write an entry of an engineer's own, one of the `REMARKS`; long texts are kept as blobs.
+
+        `lost_ns` in an outage stops the clock of the budget for that long.
+        """
 
     def submit(self) -> None:
         """Say that the best so far is final: the next tool call raises `BudgetSpent`."""
@@ -206,7 +218,10 @@ class Tools(Protocol):
         """Return the answer of any tool of the workshop by name, as other agents call it."""
 
     def remaining(self) -> Mapping[str, float]:
-        """Return what is left of each budget: evaluations, seconds."""
+        """Return what is left of each budget: evaluations, seconds, tokens, usd."""
+
+    def remark(self, kind: str, payload: Mapping[str, object]) -> None:
+        """Write an entry of the engineer's own to the ledger; see `Recorder.remark`. No call, costs nothing."""
 
     def submit(self) -> Mapping[str, object]:
         """Say that the best candidate so far is final."""
@@ -215,7 +230,10 @@ class Tools(Protocol):
 class Engineer(Protocol):
     """Someone who tries: works through `tools` until budgets end or nothing more is worth trying.
 
-    One that knows only some problems has their names in an attribute `only_problems`.
+    One that knows only some problems has their names in an attribute `only_problems`. One that makes the same calls
+    when it begins again, as far as answers are the same, says so by an attribute `repeats_calls`: a resumed run then
+    answers from the record; others go on live, and find what was done in `history` and `notes`. One that has options,
+    or kinds behind a colon in its name, has a method `with_options(kind, options)` that returns it ready to work.
     """
 
     @property

@@ -1,5 +1,6 @@
 """Engineers by name, from the entry point group `kernelwright.engineers`."""
 
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import cast
 
@@ -14,15 +15,25 @@ def engineer_names() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
-def load_engineer(name: str) -> Engineer:
-    """Return the engineer `name`, ready to work; raises UnknownNameError with the nearest name."""
+def load_engineer(name: str, options: Mapping[str, object] | None = None) -> Engineer:
+    """Return the engineer `name` (`NAME` or `NAME:KIND`), ready to work with its options.
+
+    Raises UnknownNameError with the nearest name, RequestError for options or a kind that it does not have.
+    """
     points = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in points:
+    family, _, kind = name.partition(":")
+    if family not in points:
         raise UnknownNameError("engineer", name, points)
     try:
-        return cast(Engineer, points[name].load()())
+        made = points[family].load()()
     except (ImportError, AttributeError, TypeError) as error:
         raise HarnessError(f"engineer '{name}' must be a class without arguments that imports, got: {error}") from error
+    if hasattr(made, "with_options"):
+        return cast(Engineer, made.with_options(kind, options or {}))
+    if kind or options:
+        given = f"kind '{kind}'" if kind else f"option '{next(iter(options or {}))}'"
+        raise RequestError(f"engineer '{family}' must be used without kinds and options, it has none; got {given}")
+    return cast(Engineer, made)
 
 
 def engineers_for(problem: str) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ class ToolCall:
 class ScriptedEngineer:
     """Makes its calls in order and keeps what was answered, a refused request included, in `answers`."""
 
+    repeats_calls = True
+
     def __init__(self, calls: Sequence[ToolCall], name: str = "scripted") -> None:
         self._calls = tuple(calls)
         self._name = name

@@ -70,14 +70,17 @@ def conduct_run(
         ledger.append(run, "session", {"phase": state.phase})
         if not state.has_reference:
             ledger.append(run, "reference", {"architecture": bench.reference_architecture(progress)})
-        _tune(ledger, run, bench, secret, progress)
         _work(ledger, run, bench, secret, progress, sleep)
+        _tune(ledger, run, bench, secret, progress)
         _judge_final(ledger, run, bench, secret, progress)
+        true_rates = bench.true_rates()
     finally:
         bench.close()
     state = fold(ledger.entries(run))
     if not state.is_closed:
-        ledger.append(run, "closed", {"reason": state.end_reason, "secret": secret})
+        # Nobody who works on the run can read what comes with its last entry.
+        revealed = {"true_rates": to_json(true_rates)} if true_rates else {}
+        ledger.append(run, "closed", {"reason": state.end_reason, "secret": secret, **revealed})
     return fold(ledger.entries(run))
 
 
@@ -115,7 +118,8 @@ def _work(
     hands = Hands(
         bench.judge, progress, sleep, against_best=bench.against_best, confirm=bench.confirm, outage=ledger.outage
     )
-    recorder = RunRecorder(ledger, run, secret, hands)
+    replays = bool(getattr(bench.engineer, "repeats_calls", False))
+    recorder = RunRecorder(ledger, run, secret, hands, replays)
     progress(f"{bench.engineer.name} works on {state.setup.problem} on {state.setup.chip}")
     try:
         bench.engineer.work(bench.tools(recorder), state.setup.seed)

@@ -16,7 +16,7 @@ def time_left_s(state: RunState) -> float | None:
         return None
     left = [] if setup.seconds is None else [setup.seconds - state.active_ns / 1e9]
     if setup.evaluations is not None and state.counted:
-        worked_s = (state.active_ns - state.tuned_at_ns) / 1e9
+        worked_s = (state.active_ns - state.began_ns) / 1e9
         left.append((setup.evaluations - state.counted) * worked_s / state.counted)
     return max(0.0, min(left)) if left else None
 

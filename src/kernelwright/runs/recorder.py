@@ -14,7 +14,7 @@ from kernelwright.core.codec import to_json
 from kernelwright.core.entry import Entry, canonical_json
 from kernelwright.core.errors import HarnessError, RequestError
 from kernelwright.core.evaluation import Evaluation
-from kernelwright.core.protocols import BudgetSpent
+from kernelwright.core.protocols import REMARKS, BudgetSpent
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.runs.conditions import Progress, RunLedger
 from kernelwright.runs.outlook import format_evaluation
@@ -52,11 +52,11 @@ class Hands:
 class RunRecorder:
     """A `core.protocols.Recorder` over one run of a ledger.
 
-    Begins at the first entry and goes through recorded tool calls as long as the engineer makes
-    the same ones; then everything is live.
+    With `replays` it begins at the first entry and goes through recorded tool calls as long as the engineer makes
+    the same ones; then everything is live. Calls may come from several threads: one evaluation is judged at a time.
     """
 
-    def __init__(self, ledger: RunLedger, run: str, secret: str, hands: Hands) -> None:
+    def __init__(self, ledger: RunLedger, run: str, secret: str, hands: Hands, replays: bool = True) -> None:
         self._ledger, self._run, self._secret, self._hands = ledger, run, secret, hands
         self._entries = list(ledger.entries(run))
         self._calls = [i for i, entry in enumerate(self._entries) if entry.kind == "tool_call"]
@@ -64,9 +64,9 @@ class RunRecorder:
         last = self._calls[-1] if self._calls else -1
         self._cut_off = [e.payload["text"] for e in self._entries[last + 1 :] if e.kind == "note"]
         self._steered = 0
-        self._guard = threading.Lock()
+        self._guard, self._judging, self._obeying = threading.RLock(), threading.Lock(), threading.Lock()
         self._state, self._at = RunState(), 0
-        if self._calls:
+        if self._calls and replays:
             self._advance(self._before_first_call())
         else:
             self._advance(len(self._entries))
@@ -77,7 +77,7 @@ class RunRecorder:
         return self._state
 
     def tool_call(
-        self, name: str, arguments: Mapping[str, object], call: Callable[[], Mapping[str, object]]
+        self, name: str, arguments: Mapping[str, object], call: Callable[[], Mapping[str, object]], client: str = ""
     ) -> Mapping[str, object]:
         """See `core.protocols.Recorder`."""
         shown, blobs = to_blobs(plain_json(dict(arguments)))
@@ -86,7 +86,7 @@ class RunRecorder:
             return recorded
         self._obey()
         self._require_budget()
-        payload: dict[str, object] = {"name": name, "arguments": shown}
+        payload: dict[str, object] = {"name": name, "arguments": shown, **({"client": client} if client else {})}
         began_ns = self._hands.clock_ns()
         try:
             result = cast(dict[str, object], plain_json({**call(), **self._unread()}))
@@ -107,6 +107,10 @@ class RunRecorder:
         After the last try the run goes on: the evaluation says `harness_error` and stands in no count. Raises
         HarnessError when it is like that for several candidates in turn: then the judge does not work here.
         """
+        with self._judging:
+            return self._evaluated(candidate, note)
+
+    def _evaluated(self, candidate: Candidate, note: str) -> Evaluation:
         known = self._state.of_source(candidate.sha256)
         if known is not None:
             return replace(known, repeats=known.repeats or known.number, is_best=False, is_redesign=False)
@@ -147,7 +151,17 @@ class RunRecorder:
             raise HarnessError(f"run '{self._run}' must be opened before work begins")
         evaluations = math.inf if setup.evaluations is None else setup.evaluations - self._state.counted
         seconds = math.inf if setup.seconds is None else setup.seconds - self._active_s()
-        return {"evaluations": max(0.0, evaluations), "seconds": max(0.0, seconds)}
+        tokens = math.inf if setup.tokens is None else setup.tokens - self._state.tokens
+        usd = math.inf if setup.usd is None else setup.usd - self._state.usd
+        left = {"evaluations": evaluations, "seconds": seconds, "tokens": tokens, "usd": usd}
+        return {name: max(0.0, value) for name, value in left.items()}
+
+    def remark(self, kind: str, payload: Mapping[str, object]) -> None:
+        """See `core.protocols.Recorder`."""
+        if kind not in REMARKS:
+            raise ValueError(f"an engineer may write {', '.join(sorted(REMARKS))}, got '{kind}'")
+        shown, blobs = to_blobs(plain_json(dict(payload)))
+        self._write(kind, cast(Mapping[str, object], shown), blobs)
 
     def submit(self) -> None:
         """See `core.protocols.Recorder`."""
@@ -180,9 +194,9 @@ class RunRecorder:
         return None
 
     def _before_first_call(self) -> int:
-        # Entries of the opening phases end with the tuned baseline; later ones belong to tool calls.
+        # Entries of the opening end with the reference's; later ones belong to tool calls.
         kinds = [entry.kind for entry in self._entries[: self._calls[0]]]
-        return kinds.index("baseline_tuned") + 1 if "baseline_tuned" in kinds else 0
+        return max((at + 1 for at, kind in enumerate(kinds) if kind in ("opened", "session", "reference")), default=0)
 
     def _advance(self, to: int) -> None:
         while self._at < to:
@@ -247,6 +261,10 @@ class RunRecorder:
             raise BudgetSpent("evaluations are spent")
         if left["seconds"] <= 0:
             raise BudgetSpent("hours are spent")
+        if left["tokens"] <= 0:
+            raise BudgetSpent("tokens are spent")
+        if left["usd"] <= 0:
+            raise BudgetSpent("money is spent")
         if state.calls_since_counted >= CALLS_WITHOUT_EVALUATION:
             raise BudgetSpent(f"no new evaluation in {CALLS_WITHOUT_EVALUATION} tool calls")
 
@@ -254,9 +272,10 @@ class RunRecorder:
         """Turn requests of people into entries; while paused, wait for the next one."""
         kinds = {"steer": "steered", "pause": "paused", "resume": "resumed", "stop": "stopped"}
         while True:
-            for request in self._ledger.requests(self._run, self._state.last_request):
-                self._hands.progress(f"{kinds[request.command]} {request.text}".strip())
-                self._write(kinds[request.command], {"request": request.id, "text": request.text})
+            with self._obeying:
+                for request in self._ledger.requests(self._run, self._state.last_request):
+                    self._hands.progress(f"{kinds[request.command]} {request.text}".strip())
+                    self._write(kinds[request.command], {"request": request.id, "text": request.text})
             if not self._state.is_paused:
                 return
             self._hands.sleep(PAUSE_POLL_S)

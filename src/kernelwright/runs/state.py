@@ -9,6 +9,7 @@ from kernelwright.core.codec import from_json
 from kernelwright.core.entry import Entry
 from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Verdict
 from kernelwright.runs.promotion import is_better, is_redesign
 
@@ -19,8 +20,10 @@ class RunState:
 
     `counted` evaluations used, repeats left out; `since_best` counted evaluations since the last
     promotion; `calls_since_counted` tool calls since the last counted evaluation; `active_ns` time
-    during which a process worked on the run, `tuned_at_ns` of it until the baseline was tuned;
-    `last_request` the last control request answered; `harness_faults` what went wrong that is nobody's fault,
+    during which a process worked on the run, `began_ns` of it until the engineer began;
+    `last_request` the last control request answered; `tokens` and `usd` what language models took;
+    `true_rates` what is true of an emulated chip, told when a run closes;
+    `harness_faults` what went wrong that is nobody's fault,
     `faults_in_turn` of the judge without an evaluation between them.
     """
 
@@ -29,7 +32,7 @@ class RunState:
     has_reference: bool = False
     tuned: TunedBaseline | None = None
     is_tuned: bool = False
-    tuned_at_ns: int = 0
+    began_ns: int = 0
     evaluations: tuple[Evaluation, ...] = ()
     counted: int = 0
     tool_calls: int = 0
@@ -45,6 +48,8 @@ class RunState:
     active_ns: int = 0
     last_time_ns: int = 0
     last_request: int = 0
+    tokens: int = 0
+    usd: float = 0.0
     is_paused: bool = False
     is_stopped: bool = False
     is_submitted: bool = False
@@ -53,16 +58,19 @@ class RunState:
     is_final: bool = False
     is_closed: bool = False
     secret: str = ""
+    true_rates: tuple[TrueRate, ...] = ()
 
     @property
     def phase(self) -> str:
-        """Return where the run is: new, tuning, working, final, closing or closed."""
+        """Return where the run is: new, opening, working, tuning, final, closing or closed."""
         if self.setup is None:
             return "new"
-        if not self.is_tuned:
-            return "tuning"
+        if not self.has_reference:
+            return "opening"
         if not self.end_reason:
             return "paused" if self.is_paused else "working"
+        if not self.is_tuned:
+            return "tuning"
         if not self.is_final:
             return "final"
         return "closed" if self.is_closed else "closing"
@@ -144,7 +152,8 @@ def _opened(state: RunState, payload: Mapping[str, object]) -> RunState:
 
 def _reference(state: RunState, payload: Mapping[str, object]) -> RunState:
     start = cast(str, payload["architecture"])
-    return replace(state, has_reference=True, architectures=frozenset({start} - {""}))
+    known = frozenset({start} - {""})
+    return replace(state, has_reference=True, architectures=known, began_ns=state.active_ns)
 
 
 def _tuned(state: RunState, payload: Mapping[str, object]) -> RunState:
@@ -152,7 +161,6 @@ def _tuned(state: RunState, payload: Mapping[str, object]) -> RunState:
     return replace(
         state,
         is_tuned=True,
-        tuned_at_ns=state.active_ns,
         tuned=None if value is None else from_json(TunedBaseline, value, "baseline"),
     )
 
@@ -179,9 +187,19 @@ def _called(state: RunState, payload: Mapping[str, object]) -> RunState:
     return replace(state, tool_calls=state.tool_calls + 1, calls_since_counted=state.calls_since_counted + 1)
 
 
+def _used(state: RunState, payload: Mapping[str, object]) -> RunState:
+    tokens = cast(int, payload["input_tokens"]) + cast(int, payload["output_tokens"])
+    return replace(state, tokens=state.tokens + tokens, usd=state.usd + (cast(float | None, payload["usd"]) or 0.0))
+
+
 def _final(state: RunState, payload: Mapping[str, object]) -> RunState:
     value = payload["figures"]
     return replace(state, is_final=True, final=None if value is None else from_json(FinalFigures, value, "figures"))
+
+
+def _closed(state: RunState, payload: Mapping[str, object]) -> RunState:
+    rates = from_json(tuple[TrueRate, ...], payload.get("true_rates", []), "true_rates")
+    return replace(state, is_closed=True, secret=cast(str, payload["secret"]), true_rates=rates)
 
 
 _CHANGES: dict[str, Callable[[RunState, Mapping[str, object]], RunState]] = {
@@ -190,6 +208,7 @@ _CHANGES: dict[str, Callable[[RunState, Mapping[str, object]], RunState]] = {
     "baseline_tuned": _tuned,
     "tool_call": _called,
     "evaluation": _evaluated,
+    "model_usage": _used,
     "harness_fault": lambda state, payload: replace(
         state, harness_faults=state.harness_faults + 1, faults_in_turn=state.faults_in_turn + 1
     ),
@@ -203,5 +222,5 @@ _CHANGES: dict[str, Callable[[RunState, Mapping[str, object]], RunState]] = {
     "submitted": lambda state, payload: replace(state, is_submitted=True),
     "work_ended": lambda state, payload: replace(state, end_reason=cast(str, payload["reason"])),
     "final": _final,
-    "closed": lambda state, payload: replace(state, is_closed=True, secret=cast(str, payload["secret"])),
+    "closed": _closed,
 }

@@ -9,14 +9,14 @@ from kernelwright.workshop.workbench import Workbench
 
 
 class Workshop:
-    """A `core.protocols.Tools`: every method is one call of the tool of that name."""
+    """A `core.protocols.Tools`: every method is one call of the tool of that name, by `client`."""
 
-    def __init__(self, bench: Workbench) -> None:
-        self._bench = bench
+    def __init__(self, bench: Workbench, client: str = "") -> None:
+        self._bench, self._client = bench, client
 
     def call(self, name: str, arguments: Mapping[str, object]) -> Answer:
         """Return what the tool answers; raises as `call_tool` does."""
-        return call_tool(self._bench, name, arguments)
+        return call_tool(self._bench, name, arguments, self._client)
 
     def brief(self) -> Brief:
         """See `core.protocols.Tools`."""
@@ -54,6 +54,10 @@ class Workshop:
     def remaining(self) -> Mapping[str, float]:
         """See `core.protocols.Tools`; no call, costs nothing."""
         return self._bench.recorder.remaining()
+
+    def remark(self, kind: str, payload: Mapping[str, object]) -> None:
+        """See `core.protocols.Tools`; no call, costs nothing."""
+        self._bench.recorder.remark(kind, payload)
 
     def submit(self) -> Answer:
         """See `core.protocols.Tools`."""

@@ -44,8 +44,8 @@ class ToolSpec:
     function: Callable[[Workbench, Any], Answer]
 
 
-def call_tool(bench: Workbench, name: str, arguments: Mapping[str, object]) -> Answer:
-    """Return the JSON object that tool `name` answers, after the record holds the call.
+def call_tool(bench: Workbench, name: str, arguments: Mapping[str, object], client: str = "") -> Answer:
+    """Return the JSON object that tool `name` answers, after the record holds the call, and who asked.
 
     Raises UnknownNameError and RequestError for wrong requests, BudgetSpent when the run is over.
     """
@@ -56,7 +56,7 @@ def call_tool(bench: Workbench, name: str, arguments: Mapping[str, object]) -> A
         checked = spec.arguments.model_validate(dict(arguments))
     except ValidationError as error:
         raise _refusal(spec, error, arguments) from None
-    return bench.recorder.tool_call(name, checked.model_dump(), lambda: spec.function(bench, checked))
+    return bench.recorder.tool_call(name, checked.model_dump(), lambda: spec.function(bench, checked), client)
 
 
 def _refusal(spec: ToolSpec, error: ValidationError, arguments: Mapping[str, object]) -> RequestError:

@@ -18,6 +18,7 @@ class SearchEngineer:
     """Needs no model and no network; deterministic for a seed apart from measured times."""
 
     only_problems = ("extend-attention",)
+    repeats_calls = True
 
     @property
     def name(self) -> str:
