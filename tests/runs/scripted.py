@@ -88,17 +88,20 @@ class ScriptedTools:
     def history(self) -> tuple[Mapping[str, object], ...]:
         return tuple({"status": e.verdict.status} for e in self.recorder.evaluations())
 
-    def call(self, name: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
+    def call(self, name: str, arguments: Mapping[str, object], client: str = "") -> Mapping[str, object]:
         def call() -> Mapping[str, object]:
             raise RequestError("page 'x' is not known")
 
-        return self.recorder.tool_call(name, arguments, call)
+        return self.recorder.tool_call(name, arguments, call, client)
 
     def remaining(self) -> Mapping[str, float]:
         return self.recorder.remaining()
 
     def remark(self, kind: str, payload: Mapping[str, object]) -> None:
         self.recorder.remark(kind, payload)
+
+    def heed(self) -> None:
+        self.recorder.heed()
 
     def submit(self) -> Mapping[str, object]:
         def call() -> Mapping[str, object]:

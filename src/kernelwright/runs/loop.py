@@ -126,6 +126,8 @@ def _work(
         reason = "the engineer had nothing more to try"
     except BudgetSpent as spent:
         reason = str(spent) or "budget spent"
+    finally:
+        recorder.close()
     ledger.append(run, "work_ended", {"reason": reason})
 
 
