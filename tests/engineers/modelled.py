@@ -8,6 +8,7 @@ from kernelwright.core.candidate import Candidate
 from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import ChipSpec, Engineer, Recorder, Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Direct, Verdict, WorkloadResult
 from kernelwright.engineers.search import SearchEngineer
 from kernelwright.engineers.search.architecture import Architecture, Design, Tiles, parse_design
@@ -18,7 +19,7 @@ from kernelwright.ledger import SqlLedger
 from kernelwright.problems import load_problem
 from kernelwright.runs import RunState, conduct_run, open_run
 from kernelwright.workshop.inprocess import Workshop
-from kernelwright.workshop.workbench import Workbench
+from kernelwright.workshop.workbench import Counters, Workbench
 
 Rule = Callable[[Design, str], Verdict | None]
 REFERENCE = Design(Architecture(grid="padded"), Tiles(64, 128, 128, 128))
@@ -49,6 +50,7 @@ class ModelBench:
     sources: list[str] = field(default_factory=list)
     checks: int = 0
     emulated: bool = False
+    counters: Counters | None = None
 
     @property
     def engineer(self) -> Engineer:
@@ -103,9 +105,15 @@ class ModelBench:
     ) -> FinalFigures:
         return FinalFigures(self._verdict(candidate))
 
+    def true_rates(self) -> tuple[TrueRate, ...]:
+        return ()
+
     def tools(self, recorder: Recorder) -> Tools:
         chip = ChipSpec("paper", "a model of a chip", self.emulated, 2)
-        return Workshop(Workbench(brief(), chip, recorder, self.check, told_by_probes, self.folder / "files"))
+        bench = Workbench(
+            brief(), chip, recorder, self.check, told_by_probes, self.folder / "files", counters=self.counters
+        )
+        return Workshop(bench)
 
     def close(self) -> None:
         """Nothing to end."""

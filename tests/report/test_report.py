@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from kernelwright.cli.stories import story_of
+from kernelwright.core.rates import TrueRate, flat_rates, noted_rates, rates_note
 from kernelwright.core.timing import Conditions
 from kernelwright.report import RunStory, format_html, format_ratio, print_report
 from kernelwright.report.figures import format_conditions, format_duration, format_ms, format_noise, format_number
@@ -109,6 +110,47 @@ def test_what_a_candidate_or_a_person_wrote_cannot_become_markup(story: RunStory
     page = page_of(replace(story, source=hostile, notes=(hostile,), end_reason=hostile))
     assert "script" not in page.tags
     assert page.text.count(hostile) == 3
+
+
+TRUE = (
+    TrueRate("units", 39.0, "", "published", "units that can be used"),
+    TrueRate("exp_per_s", 1.48512e12, "/s", "assumed", "results of exp"),
+    TrueRate("dot_f8_flops_per_s", None, "FLOP/s", "", "the chip does not multiply f8"),
+    TrueRate("dot_rows.64", 3.8e14, "FLOP/s", "assumed", "none of its own"),
+)
+LEARNED = {"units": 39, "exp_per_s": 1.4e12, "dot_rows": {"64": 1.9e14}, "my_own": 7.25, "note": "words"}
+
+
+def test_rates_that_were_learned_stand_beside_the_true_ones_in_terminal_and_page(story: RunStory) -> None:
+    known = replace(story, notes=("rates: {}", rates_note(LEARNED), "later"), true_rates=TRUE)
+    lines = {line.split()[0]: line for line in text_of(known).splitlines() if line}
+    assert lines["units"].split()[-3:] == ["39", "39", "1.00"]
+    assert re.search(r"results of exp +assumed +1\.4 T/s +1\.485 T/s +0\.94$", lines["exp_per_s"])
+    assert re.search(r"none: the chip does not multiply f8 +- +- +- +-$", lines["dot_f8_flops_per_s"])
+    assert re.search(r"190 TFLOP/s +380 TFLOP/s +0\.50$", lines["dot_rows.64"])
+    assert re.search(r"nothing known under this name +- +7\.25 +- +-$", lines["my_own"])
+    text = page_of(known).text
+    assert "1.485 T/s" in text and "learned/true" in text
+
+
+@pytest.mark.parametrize("notes", [(), ("I found 39 units",), ("rates: {not json",), ("rates: [39]",), ("rates: {}",)])
+def test_without_a_note_of_rates_there_is_no_table(story: RunStory, notes: tuple[str, ...]) -> None:
+    told = text_of(replace(story, notes=notes, true_rates=TRUE))
+    assert "learned" not in told
+
+
+def test_an_open_run_does_not_tell_what_is_true(story: RunStory) -> None:
+    known = replace(story, notes=(rates_note(LEARNED),), true_rates=TRUE, phase="working")
+    assert "learned" not in text_of(known) and "results of exp" not in page_of(known).text
+
+
+def test_the_newest_note_of_rates_counts_and_only_numbers_of_it() -> None:
+    notes = (
+        rates_note({"units": 1}),
+        rates_note({"units": 2, "x": True, "y": float("inf"), "z": None}),
+        "rates: broken",
+    )
+    assert flat_rates(noted_rates(notes)) == {"units": 2.0}
 
 
 def test_an_open_run_and_one_without_a_kernel_have_reports(story: RunStory) -> None:

@@ -15,6 +15,7 @@ from kernelwright.core.fault import Status
 from kernelwright.core.final import ComparedWorkload, Comparison, FinalFigures, Setup, TunedBaseline
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import Engineer, Recorder, Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Direct, Verdict, WorkloadResult
 from kernelwright.ledger import SqlLedger
 from kernelwright.runs import conduct_run
@@ -87,17 +88,20 @@ class ScriptedTools:
     def history(self) -> tuple[Mapping[str, object], ...]:
         return tuple({"status": e.verdict.status} for e in self.recorder.evaluations())
 
-    def call(self, name: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
+    def call(self, name: str, arguments: Mapping[str, object], client: str = "") -> Mapping[str, object]:
         def call() -> Mapping[str, object]:
             raise RequestError("page 'x' is not known")
 
-        return self.recorder.tool_call(name, arguments, call)
+        return self.recorder.tool_call(name, arguments, call, client)
 
     def remaining(self) -> Mapping[str, float]:
         return self.recorder.remaining()
 
     def remark(self, kind: str, payload: Mapping[str, object]) -> None:
         self.recorder.remark(kind, payload)
+
+    def heed(self) -> None:
+        self.recorder.heed()
 
     def submit(self) -> Mapping[str, object]:
         def call() -> Mapping[str, object]:
@@ -138,6 +142,7 @@ class ScriptedBench:
     pace_s: float = 0.0
     judged: int = 0
     faults: int = 0
+    truth: tuple[TrueRate, ...] = ()
 
     @property
     def engineer(self) -> Engineer:
@@ -172,6 +177,9 @@ class ScriptedBench:
         if not verdict.is_accepted or verdict.geomean_speedup is None:
             return FinalFigures(verdict)
         return FinalFigures(verdict, _compare("tuned", verdict, 1.5), _compare("library", verdict, 1.25))
+
+    def true_rates(self) -> tuple[TrueRate, ...]:
+        return self.truth
 
     def tools(self, recorder: Recorder) -> Tools:
         return ScriptedTools(recorder)

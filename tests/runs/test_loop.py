@@ -10,6 +10,7 @@ from kernelwright.core.candidate import Candidate
 from kernelwright.core.errors import HarnessError, RequestError
 from kernelwright.core.final import Setup
 from kernelwright.core.protocols import Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Verdict
 from kernelwright.ledger import SqlLedger
 from kernelwright.runs import RunRecorder, RunState, conduct_run, fold, open_run, summarise
@@ -60,6 +61,21 @@ def test_the_secret_is_committed_first_and_revealed_last(tmp_path: Path) -> None
     secret = str(entries[-1].payload["secret"])
     assert hashlib.sha256(secret.encode()).hexdigest() == entries[0].payload["secret_sha256"]
     assert all(secret not in str(entry.payload) for entry in entries[:-1])
+
+
+def test_what_is_true_of_the_chip_is_told_by_the_last_entry_and_by_none_before(tmp_path: Path) -> None:
+    ledger, truth = open_ledger(tmp_path), (TrueRate("units", 39.0, "", "published", "units that can be used"),)
+    state = start(ledger, ScriptedBench(ScriptedEngineer(script(2)), truth=truth))
+    entries = ledger.entries("r")
+    assert state.true_rates == truth
+    assert fold(entries[:-1]).true_rates == ()
+    assert all("units that can be used" not in str(entry.payload) for entry in entries[:-1])
+
+
+def test_a_run_on_a_real_chip_and_one_closed_before_rates_were_told_hold_none(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path)
+    assert start(ledger, ScriptedBench(ScriptedEngineer(script(2)))).true_rates == ()
+    assert set(ledger.entries("r")[-1].payload) == {"reason", "secret"}
 
 
 def test_equal_sources_and_equal_kernels_count_once(tmp_path: Path) -> None:

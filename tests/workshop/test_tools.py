@@ -1,21 +1,24 @@
 """The tools over a real run: recorded, checked, bounded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from kernelwright.core.candidate import Candidate
+from kernelwright.core.codec import to_json
 from kernelwright.core.errors import RequestError, UnknownNameError
 from kernelwright.core.protocols import BudgetSpent
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Verdict
 from kernelwright.engineers.search.architecture import Architecture, Design
 from kernelwright.engineers.search.composer import compose
 from kernelwright.ledger import SqlLedger
-from kernelwright.runs import RunRecorder, open_run
+from kernelwright.runs import RunRecorder, fold, open_run
 from kernelwright.runs.recorder import Hands
 from kernelwright.workshop.inprocess import Workshop
 from kernelwright.workshop.tools import READ_LIMIT, TOOLS
-from tests.engineers.modelled import ModelBench
+from tests.engineers.modelled import ModelBench, brief
 from tests.runs.scripted import setup
 
 NAMES = (
@@ -97,6 +100,46 @@ def test_history_gives_back_sources_and_profile_ranks_what_is_furthest_from_the_
     assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1.0)
 
 
+def profiled(
+    ledger: SqlLedger, folder: Path, arguments: dict[str, object]
+) -> tuple[list[dict[str, object]], list[str]]:
+    """Return the rows of `profile` on a chip with counters, and the workloads that were counted."""
+    counted: list[str] = []
+
+    def counters(candidate: Candidate, names: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
+        assert candidate.source == SOURCE
+        counted.extend(names)
+        return {name: {"launches": [name]} for name in names}
+
+    bench = ModelBench(folder, counters=counters)
+    tools = bench.tools(RunRecorder(ledger, "r", "5ec2e7", Hands(bench.judge, lambda line: None)))
+    tools.evaluate(SOURCE)
+    rows = tools.call("profile", arguments)["workloads"]
+    assert isinstance(rows, list)
+    return rows, counted
+
+
+def test_profile_counts_the_slowest_three_and_keeps_every_row(ledger: SqlLedger, tmp_path: Path) -> None:
+    rows, counted = profiled(ledger, tmp_path, {})
+    assert len(rows) > 3
+    assert counted == [row["name"] for row in rows[:3]]
+    assert ["launches" in row for row in rows] == [True] * 3 + [False] * (len(rows) - 3)
+
+
+def test_profile_counts_the_workload_that_is_named_and_no_other(ledger: SqlLedger, tmp_path: Path) -> None:
+    name = brief().workloads[-1].name
+    rows, counted = profiled(ledger, tmp_path, {"workload": name})
+    assert counted == [name]
+    assert [(row["name"], row["launches"]) for row in rows] == [(name, [name])]
+
+
+def test_profile_refuses_a_workload_that_is_not_public_with_the_nearest(workshop: Workshop) -> None:
+    workshop.evaluate(SOURCE)
+    known = brief().workloads[0].name
+    with pytest.raises(UnknownNameError, match=f"Did you mean '{known}'"):
+        workshop.call("profile", {"workload": known + "x"})
+
+
 def test_notes_outlive_the_engineer_and_answers_are_bounded(workshop: Workshop) -> None:
     workshop.note("try larger tiles")
     assert workshop.notes() == ("try larger tiles",)
@@ -105,11 +148,64 @@ def test_notes_outlive_the_engineer_and_answers_are_bounded(workshop: Workshop) 
     answer = workshop.call("notes", {})
     assert sum(len(text) for text in workshop.notes()) <= READ_LIMIT
     assert answer["left_out"] == 10 - len(workshop.notes())
+    older = workshop.call("notes", {"offset": answer["next_offset"]})
+    oldest = workshop.call("notes", {"offset": older["next_offset"]})
+    assert (oldest["notes"], oldest["next_offset"]) == (["try larger tiles", "n" * 7000], None)
+    assert workshop.call("notes", {"offset": 99}) == {"notes": [], "left_out": 10, "next_offset": None}
     workshop.call("write_file", {"path": "long.txt", "text": "y" * (READ_LIMIT + 5)})
     page = workshop.call("read_file", {"path": "long.txt"})
     assert (len(str(page["text"])), page["next_offset"]) == (READ_LIMIT, READ_LIMIT)
     rest = workshop.call("read_file", {"path": "long.txt", "offset": READ_LIMIT})
     assert (rest["text"], rest["next_offset"]) == ("yyyyy", None)
+
+
+def test_the_table_of_evaluations_comes_in_pages_and_history_joins_them(tmp_path: Path) -> None:
+    ledger = SqlLedger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    open_run(ledger, "r", setup(evaluations=None))
+    bench = ModelBench(tmp_path)
+    recorder = RunRecorder(ledger, "r", "5ec2e7", Hands(bench.judge, lambda line: None))
+    tools = bench.tools(recorder)
+    for number in range(120):
+        tools.evaluate(f"{SOURCE}# {number}\n", f"{number} " + "n" * 300)
+    newest = tools.call("history", {})
+    rows = newest["evaluations"]
+    assert isinstance(rows, list)
+    assert rows[-1]["evaluation"] == 120 and len(rows) < 120
+    assert newest["next_offset"] == len(rows) and newest["left_out"] == 120 - len(rows)
+    assert [found["evaluation"] for found in tools.history()] == list(range(1, 121))
+    ledger.close()
+
+
+def test_whoever_waits_is_told_that_the_run_is_over_without_a_call(workshop: Workshop, ledger: SqlLedger) -> None:
+    workshop.heed()
+    workshop.evaluate(SOURCE)
+    ledger.request("r", "steer", "try larger tiles")
+    ledger.request("r", "pause")
+    workshop.heed()
+    ledger.request("r", "resume")
+    assert workshop.call("list_files", {})["steer"] == ["try larger tiles"]
+    ledger.request("r", "stop")
+    entries = len(ledger.entries("r"))
+    with pytest.raises(BudgetSpent, match="stopped on request"):
+        workshop.heed()
+    assert [entry.kind for entry in ledger.entries("r")[entries:]] == ["stopped"]
+
+
+def test_each_client_reads_what_people_say_once(workshop: Workshop, ledger: SqlLedger) -> None:
+    ledger.request("r", "steer", "try larger tiles")
+    for client in ("first", "second"):
+        assert workshop.call("list_files", {}, client)["steer"] == ["try larger tiles"]
+        assert "steer" not in workshop.call("list_files", {}, client)
+
+
+def test_after_the_work_has_ended_no_call_is_recorded(ledger: SqlLedger, tmp_path: Path) -> None:
+    bench = ModelBench(tmp_path)
+    recorder = RunRecorder(ledger, "r", "5ec2e7", Hands(bench.judge, lambda line: None))
+    tools, entries = bench.tools(recorder), len(ledger.entries("r"))
+    recorder.close()
+    with pytest.raises(BudgetSpent, match="the work has ended"):
+        tools.note("too late")
+    assert len(ledger.entries("r")) == entries
 
 
 def test_after_submit_the_run_is_over(workshop: Workshop) -> None:
@@ -126,6 +222,20 @@ def test_after_submit_the_run_is_over(workshop: Workshop) -> None:
 def test_pages_say_what_host_code_may_do(workshop: Workshop) -> None:
     assert workshop.call("docs", {})["pages"] == ["probe", "rules", "tools"]
     assert "64 KiB" in str(workshop.call("docs", {"page": "rules"})["text"])
+
+
+def test_no_tool_tells_what_is_true_of_the_chip_not_even_once_the_record_does(
+    workshop: Workshop, ledger: SqlLedger
+) -> None:
+    workshop.evaluate(SOURCE)
+    secret = [TrueRate("units", 8191.5, "", "assumed", "a hidden figure")]
+    ledger.append("r", "closed", {"reason": "done", "secret": "5ec2e7", "true_rates": to_json(secret)})
+    assert fold(ledger.entries("r")).true_rates == tuple(secret)
+    asked: list[tuple[str, dict[str, object]]] = [("history", {"evaluation": 1}), ("docs", {"page": "tools"})]
+    asked += [(name, {}) for name in ("brief", "list_files", "profile", "notes", "history")]
+    for name, arguments in asked:
+        told = str(workshop.call(name, arguments))
+        assert "8191.5" not in told and "hidden figure" not in told
 
 
 def test_a_verdict_of_the_harness_never_reaches_the_engineer_as_his(ledger: SqlLedger, tmp_path: Path) -> None:

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 from kernelwright.chips.catalogue import chip_sha256, load_chip
 from kernelwright.chips.emulated.chip import EmulatedChip
+from kernelwright.chips.emulated.profiles.true_rates import true_rates
+from kernelwright.cli.counting import PublicCounters
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import RequestError
 from kernelwright.core.final import FinalFigures, Regret, Setup, TunedBaseline
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import Engineer, Recorder, Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.engineers.catalogue import load_engineer
 from kernelwright.judge import CandidateJudge, EmulatedJudge, executed_suite, make_judge
@@ -55,7 +58,7 @@ class WiredBench:
         self._chip = load_chip(setup.chip)
         if setup.chip_sha256 not in ("", chip_sha256(self._chip)):
             raise RequestError(CHIP_CHANGED)
-        self._wants_regret = setup.regret
+        self._wants_regret, self._suite = setup.regret, setup.suite
         executed = executed_suite(self._problem, setup.suite) if self._chip.spec.emulated else setup.suite
         self._brief = _brief_of(self._problem, setup.suite, executed)
         public = [w.name for name in (executed, CHECK_SUITE) for w in self._problem.suite(name, 0).public]
@@ -111,6 +114,10 @@ class WiredBench:
         optimum = find_optimum(self._judge, self._chip, sources, home() / "cache", self._quiet)
         return regret_of(verdict, optimum)
 
+    def true_rates(self) -> tuple[TrueRate, ...]:
+        """See `runs.Bench`."""
+        return true_rates(self._chip.profile) if isinstance(self._chip, EmulatedChip) else ()
+
     def tools(self, recorder: Recorder) -> Tools:
         """See `runs.Bench`."""
         bench = Workbench(
@@ -121,6 +128,7 @@ class WiredBench:
             probe=Prober(self._capture, self._chip.open),
             folder=home() / "runs" / self._run / "files",
             also_public=self._also_public,
+            counters=self._counters(),
         )
         return Workshop(bench)
 
@@ -129,6 +137,11 @@ class WiredBench:
         self._judge.close()
         self._check_judge.close()
         self._capture.close()
+
+    def _counters(self) -> PublicCounters | None:
+        if not isinstance(self._chip, EmulatedChip):
+            return None
+        return PublicCounters(self._problem, self._suite, self._chip, self._capture, self._quiet)
 
     def _check(self, candidate: Candidate) -> Verdict:
         return self._check_judge.check(candidate, 0, self._quiet)

@@ -20,13 +20,13 @@ def report(
 ) -> None:
     """Show what a run came to: figures against every baseline, each workload, the way there."""
     from kernelwright.cli.places import find_run  # noqa: PLC0415  # lazy
-    from kernelwright.cli.stories import story_of  # noqa: PLC0415
+    from kernelwright.cli.stories import story_of, with_rates  # noqa: PLC0415
     from kernelwright.ledger import SqlLedger  # noqa: PLC0415
     from kernelwright.report import format_html, print_report  # noqa: PLC0415
 
     store = SqlLedger(ledger)
     name = find_run(store, run)
-    story = story_of(store.entries(name), store.blob)
+    story = with_rates(story_of(store.entries(name), store.blob), Output(json=False).say)
     if html is not None:
         try:
             html.write_text(format_html(story), encoding="utf-8")

@@ -186,6 +186,9 @@ class Recorder(Protocol):
         `lost_ns` in an outage stops the clock of the budget for that long.
         """
 
+    def heed(self) -> None:
+        """Obey what people asked of the run, and raise `BudgetSpent` when it is over; no call, and it never waits."""
+
     def submit(self) -> None:
         """Say that the best so far is final: the next tool call raises `BudgetSpent`."""
 
@@ -214,14 +217,17 @@ class Tools(Protocol):
     def history(self) -> tuple[Mapping[str, object], ...]:
         """Return every evaluation so far, oldest first: what `evaluate` answered, and its "source"."""
 
-    def call(self, name: str, arguments: Mapping[str, object]) -> Mapping[str, object]:
-        """Return the answer of any tool of the workshop by name, as other agents call it."""
+    def call(self, name: str, arguments: Mapping[str, object], client: str = "") -> Mapping[str, object]:
+        """Return the answer of any tool of the workshop by name, as other agents call it; `client` is who asks."""
 
     def remaining(self) -> Mapping[str, float]:
         """Return what is left of each budget: evaluations, seconds, tokens, usd."""
 
     def remark(self, kind: str, payload: Mapping[str, object]) -> None:
         """Write an entry of the engineer's own to the ledger; see `Recorder.remark`. No call, costs nothing."""
+
+    def heed(self) -> None:
+        """Raise `BudgetSpent` when the run is over, for whoever waits without calling; see `Recorder.heed`."""
 
     def submit(self) -> Mapping[str, object]:
         """Say that the best candidate so far is final."""

@@ -88,11 +88,14 @@ def format_split(seconds: Mapping[str, float]) -> str:
 
 
 def format_quantity(value: float, unit: str) -> str:
-    """Return a number with its unit: bytes in KiB or MiB where that is exact, large hertz and rates with a prefix."""
+    """Return a number with its unit: bytes in KiB or MiB where that is exact, large hertz and rates with a prefix.
+
+    Rates have four digits, as other numbers that are not whole.
+    """
     for exact, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
         if unit in ("B", "B/unit") and value >= exact and value % exact == 0:
             return f"{value / exact:,.0f} {name}{unit[1:]}"
-    if unit in ("B", "B/s", "Hz"):
+    if unit in ("B", "Hz") or unit.endswith("/s"):
         for size, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
             if value >= size:
                 return f"{value / size:.4g} {prefix}{unit}"

@@ -5,6 +5,7 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from kernelwright.report.rates import rate_tables
 from kernelwright.report.story import RunStory
 from kernelwright.report.svg import Point, progress_curve
 from kernelwright.report.tables import fact_table, final_tables, headline, promotion_table, tuning_table
@@ -14,7 +15,7 @@ def format_html(story: RunStory) -> str:
     """Return the whole page. Everything that came from a candidate or a person is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("kernelwright.report").joinpath("page.html.j2").read_text("utf-8"))
-    tables = [*final_tables(story)]
+    tables = [*final_tables(story), *rate_tables(story)]
     if story.tuned is not None:
         tables.append(tuning_table(story.tuned))
     return template.render(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
+from kernelwright.core.rates import TrueRate
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class RunStory:
     """A run as readers meet it; `final` is None while the run is open or when nothing was found.
 
     `source` is the text of the best kernel so far, empty if there is none. `opened_ns` is UTC
-    wall time since 1970.
+    wall time since 1970. `true_rates` is what is true of an emulated chip, empty while the run is open or not known.
     """
 
     run: str
@@ -39,3 +40,4 @@ class RunStory:
     final: FinalFigures | None
     source: str
     ledger_head: str
+    true_rates: tuple[TrueRate, ...] = ()

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from kernelwright.report.rates import rate_tables
 from kernelwright.report.story import RunStory
 from kernelwright.report.tables import Table, fact_table, final_tables, headline, promotion_table, tuning_table
 
@@ -20,6 +21,7 @@ def print_report(story: RunStory, console: Console) -> None:
         tables.append(promotion_table(story))
     if story.tuned is not None:
         tables.append(tuning_table(story.tuned))
+    tables += rate_tables(story)
     for table in tables:
         console.print()
         print_table(table, console)

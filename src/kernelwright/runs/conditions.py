@@ -7,6 +7,7 @@ from kernelwright.core.candidate import Candidate
 from kernelwright.core.entry import ControlRequest
 from kernelwright.core.final import FinalFigures, TunedBaseline
 from kernelwright.core.protocols import Engineer, Ledger, Recorder, Tools
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Direct, Verdict
 
 Progress = Callable[[str], None]
@@ -38,6 +39,9 @@ class Bench(Protocol):
         self, candidate: Candidate, tuned: TunedBaseline | None, seed: int, progress: Progress
     ) -> FinalFigures:
         """Return fresh figures of the final kernel on all workloads."""
+
+    def true_rates(self) -> tuple[TrueRate, ...]:
+        """Return what is true of an emulated chip, for the entry that closes the run; nothing of a real one."""
 
     def tools(self, recorder: Recorder) -> Tools:
         """Return the workshop's tools over `recorder`."""

@@ -73,11 +73,14 @@ def conduct_run(
         _work(ledger, run, bench, secret, progress, sleep)
         _tune(ledger, run, bench, secret, progress)
         _judge_final(ledger, run, bench, secret, progress)
+        true_rates = bench.true_rates()
     finally:
         bench.close()
     state = fold(ledger.entries(run))
     if not state.is_closed:
-        ledger.append(run, "closed", {"reason": state.end_reason, "secret": secret})
+        # Nobody who works on the run can read what comes with its last entry.
+        revealed = {"true_rates": to_json(true_rates)} if true_rates else {}
+        ledger.append(run, "closed", {"reason": state.end_reason, "secret": secret, **revealed})
     return fold(ledger.entries(run))
 
 
@@ -123,6 +126,8 @@ def _work(
         reason = "the engineer had nothing more to try"
     except BudgetSpent as spent:
         reason = str(spent) or "budget spent"
+    finally:
+        recorder.close()
     ledger.append(run, "work_ended", {"reason": reason})
 
 

@@ -63,7 +63,9 @@ class RunRecorder:
         # Notes of a call that a crash cut off before its own entry: made again, it must not write them twice.
         last = self._calls[-1] if self._calls else -1
         self._cut_off = [e.payload["text"] for e in self._entries[last + 1 :] if e.kind == "note"]
-        self._steered = 0
+        # How many texts of people each client has read.
+        self._read: dict[str, int] = {}
+        self._is_closed = False
         self._guard, self._judging, self._obeying = threading.RLock(), threading.Lock(), threading.Lock()
         self._state, self._at = RunState(), 0
         if self._calls and replays:
@@ -89,7 +91,7 @@ class RunRecorder:
         payload: dict[str, object] = {"name": name, "arguments": shown, **({"client": client} if client else {})}
         began_ns = self._hands.clock_ns()
         try:
-            result = cast(dict[str, object], plain_json({**call(), **self._unread()}))
+            result = cast(dict[str, object], plain_json({**call(), **self._unread(client)}))
         except RequestError as error:
             # A refused call is an event too: an engineer learns from it, and must again on replay.
             self._write("tool_call", {**payload, "error": str(error)}, blobs)
@@ -163,9 +165,20 @@ class RunRecorder:
         shown, blobs = to_blobs(plain_json(dict(payload)))
         self._write(kind, cast(Mapping[str, object], shown), blobs)
 
+    def heed(self) -> None:
+        """See `core.protocols.Recorder`."""
+        if not self._is_replaying:
+            self._obey(waits=False)
+            self._require_budget()
+
     def submit(self) -> None:
         """See `core.protocols.Recorder`."""
         self._write("submitted", {})
+
+    def close(self) -> None:
+        """Take no more entries: a call that is still going on when the work has ended raises BudgetSpent."""
+        with self._guard:
+            self._is_closed = True
 
     @property
     def _is_replaying(self) -> bool:
@@ -183,7 +196,7 @@ class RunRecorder:
             payload = self._entries[following].payload
             if payload["name"] == name and canonical_json(payload["arguments"]) == canonical_json(shown):
                 self._advance(following + 1)
-                self._steered = len(self._state.steering)
+                self._read[""] = len(self._state.steering)
                 if following == self._calls[-1]:
                     self._advance(len(self._entries))
                 if "error" in payload:
@@ -206,6 +219,8 @@ class RunRecorder:
     def _write(self, kind: str, payload: Mapping[str, object], blobs: Mapping[str, bytes] | None = None) -> Entry:
         # An evaluation may go on in a thread of its own while other tools are called.
         with self._guard:
+            if self._is_closed:
+                raise BudgetSpent("the work has ended")
             self._advance(len(self._entries))
             entry = self._ledger.append(self._run, kind, payload, blobs)
             self._entries.append(entry)
@@ -268,21 +283,22 @@ class RunRecorder:
         if state.calls_since_counted >= CALLS_WITHOUT_EVALUATION:
             raise BudgetSpent(f"no new evaluation in {CALLS_WITHOUT_EVALUATION} tool calls")
 
-    def _obey(self) -> None:
-        """Turn requests of people into entries; while paused, wait for the next one."""
+    def _obey(self, waits: bool = True) -> None:
+        """Turn requests of people into entries; while paused, wait for the next one unless told not to."""
         kinds = {"steer": "steered", "pause": "paused", "resume": "resumed", "stop": "stopped"}
         while True:
             with self._obeying:
                 for request in self._ledger.requests(self._run, self._state.last_request):
                     self._hands.progress(f"{kinds[request.command]} {request.text}".strip())
                     self._write(kinds[request.command], {"request": request.id, "text": request.text})
-            if not self._state.is_paused:
+            if not self._state.is_paused or not waits:
                 return
             self._hands.sleep(PAUSE_POLL_S)
 
-    def _unread(self) -> dict[str, object]:
-        unread = list(self._state.steering[self._steered :])
-        self._steered = len(self._state.steering)
+    def _unread(self, client: str) -> dict[str, object]:
+        with self._guard:
+            unread = list(self._state.steering[self._read.get(client, 0) :])
+            self._read[client] = len(self._state.steering)
         return {"steer": unread} if unread else {}
 
 

@@ -9,6 +9,7 @@ from kernelwright.core.codec import from_json
 from kernelwright.core.entry import Entry
 from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.final import FinalFigures, Setup, TunedBaseline
+from kernelwright.core.rates import TrueRate
 from kernelwright.core.verdict import Verdict
 from kernelwright.runs.promotion import is_better, is_redesign
 
@@ -21,6 +22,7 @@ class RunState:
     promotion; `calls_since_counted` tool calls since the last counted evaluation; `active_ns` time
     during which a process worked on the run, `began_ns` of it until the engineer began;
     `last_request` the last control request answered; `tokens` and `usd` what language models took;
+    `true_rates` what is true of an emulated chip, told when a run closes;
     `harness_faults` what went wrong that is nobody's fault,
     `faults_in_turn` of the judge without an evaluation between them.
     """
@@ -56,6 +58,7 @@ class RunState:
     is_final: bool = False
     is_closed: bool = False
     secret: str = ""
+    true_rates: tuple[TrueRate, ...] = ()
 
     @property
     def phase(self) -> str:
@@ -194,6 +197,11 @@ def _final(state: RunState, payload: Mapping[str, object]) -> RunState:
     return replace(state, is_final=True, final=None if value is None else from_json(FinalFigures, value, "figures"))
 
 
+def _closed(state: RunState, payload: Mapping[str, object]) -> RunState:
+    rates = from_json(tuple[TrueRate, ...], payload.get("true_rates", []), "true_rates")
+    return replace(state, is_closed=True, secret=cast(str, payload["secret"]), true_rates=rates)
+
+
 _CHANGES: dict[str, Callable[[RunState, Mapping[str, object]], RunState]] = {
     "opened": _opened,
     "reference": _reference,
@@ -214,5 +222,5 @@ _CHANGES: dict[str, Callable[[RunState, Mapping[str, object]], RunState]] = {
     "submitted": lambda state, payload: replace(state, is_submitted=True),
     "work_ended": lambda state, payload: replace(state, end_reason=cast(str, payload["reason"])),
     "final": _final,
-    "closed": lambda state, payload: replace(state, is_closed=True, secret=cast(str, payload["secret"])),
+    "closed": _closed,
 }

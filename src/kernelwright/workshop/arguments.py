@@ -44,25 +44,31 @@ class WriteArguments(Arguments):
 class PollArguments(Arguments):
     """Arguments of `poll`."""
 
-    job: str = Field(description="id that evaluate returned")
+    job: str = Field(description="id of an answer that was not ready, or was cut")
+    offset: int = Field(default=0, ge=0, description="first character to return of an answer that was cut")
 
 
 class ProfileArguments(Arguments):
     """Arguments of `profile`."""
 
     evaluation: int | None = Field(default=None, ge=1, description="number of an evaluation; the best one if left out")
+    workload: str | None = Field(
+        default=None, description="name of a public workload to tell alone; all, slowest share first, if left out"
+    )
 
 
 class DocsArguments(Arguments):
     """Arguments of `docs`."""
 
     page: str | None = Field(default=None, description="name of a page; the list of pages if left out")
+    offset: int = Field(default=0, ge=0, description="first character to return")
 
 
 class NotesArguments(Arguments):
     """Arguments of `notes`."""
 
     text: str | None = Field(default=None, max_length=8000, description="text to add; only read if left out")
+    offset: int = Field(default=0, ge=0, description="how many of the newest notes to leave out when reading")
 
 
 class HistoryArguments(Arguments):
@@ -71,3 +77,4 @@ class HistoryArguments(Arguments):
     evaluation: int | None = Field(
         default=None, ge=1, description="show this one with its source; a table of all if left out"
     )
+    offset: int = Field(default=0, ge=0, description="how many of the newest evaluations the table leaves out")

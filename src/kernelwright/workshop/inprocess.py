@@ -14,9 +14,9 @@ class Workshop:
     def __init__(self, bench: Workbench, client: str = "") -> None:
         self._bench, self._client = bench, client
 
-    def call(self, name: str, arguments: Mapping[str, object]) -> Answer:
+    def call(self, name: str, arguments: Mapping[str, object], client: str = "") -> Answer:
         """Return what the tool answers; raises as `call_tool` does."""
-        return call_tool(self._bench, name, arguments, self._client)
+        return call_tool(self._bench, name, arguments, client or self._client)
 
     def brief(self) -> Brief:
         """See `core.protocols.Tools`."""
@@ -29,10 +29,7 @@ class Workshop:
 
     def evaluate(self, source: str, note: str = "") -> Answer:
         """See `core.protocols.Tools`."""
-        answer = self.call("evaluate", {"source": source, "note": note})
-        while "job" in answer:
-            answer = self.call("poll", {"job": answer["job"]})
-        return answer
+        return self.call("evaluate", {"source": source, "note": note})
 
     def probe(self, source: str) -> Answer:
         """See `core.protocols.Tools`."""
@@ -48,7 +45,11 @@ class Workshop:
 
     def history(self) -> tuple[Answer, ...]:
         """See `core.protocols.Tools`."""
-        rows = cast(list[Answer], self.call("history", {})["evaluations"])
+        page = self.call("history", {})
+        rows = cast(list[Answer], page["evaluations"])
+        while page.get("next_offset"):
+            page = self.call("history", {"offset": page["next_offset"]})
+            rows = [*cast(list[Answer], page["evaluations"]), *rows]
         return tuple(self.call("history", {"evaluation": row["evaluation"]}) for row in rows)
 
     def remaining(self) -> Mapping[str, float]:
@@ -58,6 +59,10 @@ class Workshop:
     def remark(self, kind: str, payload: Mapping[str, object]) -> None:
         """See `core.protocols.Tools`; no call, costs nothing."""
         self._bench.recorder.remark(kind, payload)
+
+    def heed(self) -> None:
+        """See `core.protocols.Tools`; no call, costs nothing."""
+        self._bench.recorder.heed()
 
     def submit(self) -> Answer:
         """See `core.protocols.Tools`."""

@@ -38,7 +38,9 @@ _TOOLS = """\
 check costs no evaluation: use it before evaluate. evaluate answers with the verdict, or with {"job": id} when
 judging takes long: then call poll with that id until the verdict comes. history shows what was tried, with
 evaluation=N its source; profile shows which public workloads are furthest from the roofline, or gained least on an
-emulated chip, whose rates only probes tell. notes is your memory: it outlives a restart. submit ends the run with
+emulated chip, whose rates only probes tell; there it also has counters of the slowest three (pipes and memory in % of
+their peak, bytes by cache level, why blocks wait, occupancy and what limits it), or of the one that workload=NAME
+names. notes is your memory: it outlives a restart. submit ends the run with
 the best candidate so far.
 """
 

@@ -1,6 +1,6 @@
 """The tools of an engineer: one table, used in process and by every server that offers them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.codec import to_json
+from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import RequestError, UnknownNameError
 from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.protocols import ChipSpec
@@ -26,7 +27,7 @@ from kernelwright.workshop.arguments import (
 )
 from kernelwright.workshop.budget import remaining_view
 from kernelwright.workshop.pages import PAGES
-from kernelwright.workshop.profile import profile_view
+from kernelwright.workshop.profile import profile_view, told_in_full
 from kernelwright.workshop.view import evaluation_view, verdict_view
 from kernelwright.workshop.workbench import Workbench
 
@@ -36,12 +37,21 @@ READ_LIMIT = 30_000
 
 @dataclass(frozen=True)
 class ToolSpec:
-    """One tool: what engineers read of it, what it takes, and what it does."""
+    """One tool: what engineers read of it, what it takes, and what it does.
+
+    `is_read_only`: it changes nothing but the record of calls. `is_idempotent`: made twice in turn it does no more than
+    made once. `is_destructive`: what was there before is gone. `uses_chip`: it may take minutes, and such calls wait
+    for each other.
+    """
 
     name: str
     description: str
     arguments: type[Arguments]
     function: Callable[[Workbench, Any], Answer]
+    is_read_only: bool = False
+    is_idempotent: bool = True
+    is_destructive: bool = False
+    uses_chip: bool = False
 
 
 def call_tool(bench: Workbench, name: str, arguments: Mapping[str, object], client: str = "") -> Answer:
@@ -52,11 +62,16 @@ def call_tool(bench: Workbench, name: str, arguments: Mapping[str, object], clie
     spec = TOOLS.get(name)
     if spec is None:
         raise UnknownNameError("tool", name, TOOLS)
+    checked = checked_arguments(spec, arguments)
+    return bench.recorder.tool_call(name, checked.model_dump(), lambda: spec.function(bench, checked), client)
+
+
+def checked_arguments(spec: ToolSpec, arguments: Mapping[str, object]) -> Arguments:
+    """Return the arguments of a call of `spec`; raises RequestError for wrong ones, in one line."""
     try:
-        checked = spec.arguments.model_validate(dict(arguments))
+        return spec.arguments.model_validate(dict(arguments))
     except ValidationError as error:
         raise _refusal(spec, error, arguments) from None
-    return bench.recorder.tool_call(name, checked.model_dump(), lambda: spec.function(bench, checked), client)
 
 
 def _refusal(spec: ToolSpec, error: ValidationError, arguments: Mapping[str, object]) -> RequestError:
@@ -82,11 +97,13 @@ def _list_files(bench: Workbench, _: NoArguments) -> Answer:
 
 
 def _read_file(bench: Workbench, arguments: ReadArguments) -> Answer:
-    text = bench.files.read(arguments.path)
-    end = arguments.offset + READ_LIMIT
+    return {"path": arguments.path, **_part(bench.files.read(arguments.path), arguments.offset)}
+
+
+def _part(text: str, offset: int) -> dict[str, object]:
+    end = offset + READ_LIMIT
     return {
-        "path": arguments.path,
-        "text": text[arguments.offset : end],
+        "text": text[offset:end],
         "characters": len(text),
         "next_offset": end if end < len(text) else None,
     }
@@ -97,27 +114,45 @@ def _write_file(bench: Workbench, arguments: WriteArguments) -> Answer:
 
 
 def _check(bench: Workbench, arguments: SourceArguments) -> Answer:
-    return verdict_view(bench.check(Candidate(arguments.source)), _public_names(bench))
+    with bench.chip_in_use:
+        verdict = bench.check(Candidate(arguments.source))
+    return verdict_view(verdict, _public_names(bench))
 
 
 def _evaluate(bench: Workbench, arguments: EvaluateArguments) -> Answer:
-    def judge() -> Answer:
+    with bench.chip_in_use:
         found = bench.recorder.evaluate(Candidate(arguments.source), arguments.note)
-        return {**evaluation_view(found, _public_names(bench)), "remaining": remaining_view(bench.recorder)}
-
-    return bench.jobs.start(judge, bench.patience_s)
+    return {**evaluation_view(found, _public_names(bench)), "remaining": remaining_view(bench.recorder)}
 
 
-def _poll(bench: Workbench, arguments: PollArguments) -> Answer:
-    return bench.jobs.wait(arguments.job, bench.patience_s)
+def _poll(_: Workbench, arguments: PollArguments) -> Answer:
+    # In process every answer is ready and whole; a server of the tools has jobs, and answers this one itself.
+    raise unknown_job(arguments.job)
+
+
+def unknown_job(job: str) -> RequestError:
+    """Return what to say of a job that nobody knows here, perhaps of a process that has ended."""
+    return RequestError(
+        f"job '{job}' is not known here. Call history for what was evaluated, or make the call again: "
+        "a source that was evaluated is answered from the record."
+    )
 
 
 def _probe(bench: Workbench, arguments: SourceArguments) -> Answer:
-    return bench.probe(arguments.source)
+    with bench.chip_in_use:
+        return bench.probe(arguments.source)
 
 
 def _profile(bench: Workbench, arguments: ProfileArguments) -> Answer:
-    return profile_view(_evaluation(bench, arguments.evaluation), _public_names(bench))
+    found = _evaluation(bench, arguments.evaluation)
+    view = profile_view(found, _public_names(bench), arguments.workload)
+    counters, rows = bench.counters, cast(list[dict[str, object]], view["workloads"])
+    if counters is None:
+        return view
+    candidate = Candidate(bench.recorder.source(found.candidate_sha256))
+    with bench.chip_in_use:
+        told = counters(candidate, told_in_full(rows))
+    return {**view, "workloads": [{**row, **told.get(str(row["name"]), {})} for row in rows]}
 
 
 def _docs(bench: Workbench, arguments: DocsArguments) -> Answer:
@@ -126,19 +161,27 @@ def _docs(bench: Workbench, arguments: DocsArguments) -> Answer:
         return {"pages": sorted(pages)}
     if arguments.page not in pages:
         raise UnknownNameError("page", arguments.page, pages)
-    return {"page": arguments.page, "text": pages[arguments.page][:READ_LIMIT]}
+    return {"page": arguments.page, **_part(pages[arguments.page], arguments.offset)}
 
 
 def _notes(bench: Workbench, arguments: NotesArguments) -> Answer:
     if arguments.text is not None:
         bench.recorder.note(arguments.text)
         return {"written": len(arguments.text)}
-    newest: list[str] = []
-    for text in reversed(bench.recorder.notes()):
-        if sum(map(len, newest)) + len(text) > READ_LIMIT:
+    return _newest("notes", bench.recorder.notes(), arguments.offset)
+
+
+def _newest(what: str, items: Sequence[object], offset: int) -> dict[str, object]:
+    """Return the newest items that fit an answer, oldest first, after leaving out `offset` newer ones."""
+    chosen: list[object] = []
+    characters = 0
+    for item in reversed(items[: max(0, len(items) - offset)]):
+        characters += len(item if isinstance(item, str) else canonical_json(item))
+        if chosen and characters > READ_LIMIT:
             break
-        newest.insert(0, text)
-    return {"notes": newest, "left_out": len(bench.recorder.notes()) - len(newest)}
+        chosen.insert(0, item)
+    shown = min(offset, len(items)) + len(chosen)
+    return {what: chosen, "left_out": len(items) - len(chosen), "next_offset": shown if shown < len(items) else None}
 
 
 def _history(bench: Workbench, arguments: HistoryArguments) -> Answer:
@@ -146,8 +189,7 @@ def _history(bench: Workbench, arguments: HistoryArguments) -> Answer:
         found = _evaluation(bench, arguments.evaluation)
         view = evaluation_view(found, _public_names(bench))
         return {**view, "source": bench.recorder.source(found.candidate_sha256)}
-    rows = [_history_row(found) for found in bench.recorder.evaluations()]
-    return {"evaluations": rows[-500:], "left_out": max(0, len(rows) - 500)}
+    return _newest("evaluations", [_history_row(e) for e in bench.recorder.evaluations()], arguments.offset)
 
 
 def _history_row(found: Evaluation) -> dict[str, object]:
@@ -195,36 +237,52 @@ def _evaluation(bench: Workbench, number: int | None) -> Evaluation:
 TOOLS: Mapping[str, ToolSpec] = {
     spec.name: spec
     for spec in (
-        ToolSpec("brief", "What is asked: text, reference, public workloads, chip, what is left.", NoArguments, _brief),
-        ToolSpec("list_files", "Files of the run's folder, with sizes.", NoArguments, _list_files),
         ToolSpec(
-            "read_file", f"A file's text, at most {READ_LIMIT} characters from offset.", ReadArguments, _read_file
+            "brief", "What is asked: text, reference, public workloads, chip, what is left.", NoArguments, _brief,
+            is_read_only=True,
         ),
-        ToolSpec("write_file", "Write a whole text file in the run's folder.", WriteArguments, _write_file),
+        ToolSpec("list_files", "Files of the run's folder, with sizes.", NoArguments, _list_files, is_read_only=True),
         ToolSpec(
-            "check",
-            "Compile a candidate and run small workloads, untimed; costs no evaluation.",
-            SourceArguments,
-            _check,
+            "read_file", f"A file's text, at most {READ_LIMIT} characters from offset.", ReadArguments, _read_file,
+            is_read_only=True,
         ),
-        ToolSpec("evaluate", "Judge a candidate on all workloads; costs one evaluation.", EvaluateArguments, _evaluate),
-        ToolSpec("poll", "Go on waiting for an evaluation that evaluate or poll left running.", PollArguments, _poll),
+        ToolSpec(
+            "write_file", "Write a whole text file in the run's folder.", WriteArguments, _write_file,
+            is_destructive=True,
+        ),
+        ToolSpec(
+            "check", "Compile a candidate and run small workloads, untimed; costs no evaluation.", SourceArguments,
+            _check, is_read_only=True, uses_chip=True,
+        ),
+        ToolSpec(
+            "evaluate", "Judge a candidate on all workloads; costs one evaluation.", EvaluateArguments, _evaluate,
+            uses_chip=True,
+        ),
+        ToolSpec(
+            "poll", "Go on waiting for a call that was answered with a job, or read on in an answer that was cut.",
+            PollArguments, _poll, is_read_only=True,
+        ),
         ToolSpec(
             "probe",
             "Time your own kernels: each function `probe...()` of the file allocates and launches; "
             "answers ns a call, least and median. See docs page 'probe'.",
-            SourceArguments,
-            _probe,
+            SourceArguments, _probe, is_read_only=True, uses_chip=True,
         ),
         ToolSpec(
             "profile",
-            "What limits each public workload of an evaluation, slowest share first.",
-            ProfileArguments,
-            _profile,
+            "What limits each public workload of an evaluation, slowest share first; on an emulated chip with counters "
+            "of the first three, or of the one you name.",
+            ProfileArguments, _profile, is_read_only=True, uses_chip=True,
         ),
-        ToolSpec("docs", "Pages on rules, tools and kernels.", DocsArguments, _docs),
-        ToolSpec("notes", "Add to the notebook, or read it.", NotesArguments, _notes),
-        ToolSpec("history", "All evaluations of the run, or one with its source.", HistoryArguments, _history),
-        ToolSpec("submit", "Say that the best candidate so far is final; ends the run.", NoArguments, _submit),
+        ToolSpec("docs", "Pages on rules, tools and kernels.", DocsArguments, _docs, is_read_only=True),
+        ToolSpec("notes", "Add to the notebook, or read it.", NotesArguments, _notes, is_idempotent=False),
+        ToolSpec(
+            "history", "All evaluations of the run, or one with its source.", HistoryArguments, _history,
+            is_read_only=True,
+        ),
+        ToolSpec(
+            "submit", "Say that the best candidate so far is final; ends the run.", NoArguments, _submit,
+            is_destructive=True,
+        ),
     )
-}
+}  # fmt: skip

@@ -1,7 +1,7 @@
 """What the tools work on: the run, the judge's small check, the chip's clock and the run's folder."""
 
-import math
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import ChipSpec, Recorder
 from kernelwright.core.verdict import Verdict
 from kernelwright.workshop.files import Workspace
-from kernelwright.workshop.jobs import Jobs
 
 Check = Callable[[Candidate], Verdict]
 Probe = Callable[[str], Mapping[str, object]]
+Counters = Callable[[Candidate, Sequence[str]], Mapping[str, Mapping[str, object]]]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Workbench:
     """One engineer's place of work.
 
     `check` judges on small workloads without timing; `probe` times the functions of a probe file
-    (see `workshop.probing`); `pages` are further documents by name. `patience_s` is how long
-    `evaluate` and `poll` wait before they answer with a job to ask for again; infinite means that
-    they always wait for the verdict.
+    (see `workshop.probing`); `pages` are further documents by name. Calls may come from several threads; those that
+    use the chip wait for each other on `chip_in_use`, or they would spoil each other's times. `counters` tells, by name
+    of public workload, what a profiler shows of a candidate's launches, without anything that the chip hides; None
+    where the chip has no counters.
     """
 
     brief: Brief
@@ -33,9 +34,9 @@ class Workbench:
     probe: Probe
     folder: Path
     pages: Mapping[str, str] = field(default_factory=dict)
-    patience_s: float = math.inf
     also_public: tuple[str, ...] = ()
-    jobs: Jobs = field(default_factory=Jobs)
+    counters: Counters | None = None
+    chip_in_use: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def files(self) -> Workspace:

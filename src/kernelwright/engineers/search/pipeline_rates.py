@@ -1,11 +1,11 @@
 """Rates of a chip with warps and pipelines: what full grids reach, how many units share them, where tiles end."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from string import Template
 
+from kernelwright.core.rates import noted_rates, rates_note
 from kernelwright.engineers.search import pipeline_probe_text as text
 from kernelwright.engineers.search.probe_text import HEADER
 
@@ -41,7 +41,6 @@ UNIT_GRIDS = (
     144,
     160,
 )
-NOTE = "rates: "
 _FULL_GRID, _DOT_STEPS, _LANE_STEPS = 640, 64, 128
 _LANE_WORK = {"exp": 0, "exp2": 1, "add": 2, "divide": 3, "wide": 4, "select": 5}
 # Rows of a tile by warps: what a block of attention multiplies with.
@@ -79,15 +78,14 @@ class PipelineRates:
 
     def to_note(self) -> str:
         """Return the figures as one line of the notebook: names that reports pair with a chip's true ones."""
-        return NOTE + json.dumps(asdict(self), sort_keys=True)
+        return rates_note(asdict(self))
 
 
 def pipeline_rates_from_notes(notes: tuple[str, ...]) -> PipelineRates | None:
-    """Return the newest figures in the notebook, or None."""
-    for note in reversed(notes):
-        if note.startswith(NOTE):
-            return PipelineRates(**json.loads(note.removeprefix(NOTE)))
-    return None
+    """Return the newest figures in the notebook, or None; names that are no field here are left out."""
+    known = {one.name for one in fields(PipelineRates)}
+    found = {name: value for name, value in noted_rates(notes).items() if name in known}
+    return PipelineRates(**found) if found else None  # type: ignore[arg-type]
 
 
 def pipeline_probe_sources() -> Iterator[str]:

@@ -6,6 +6,7 @@ places. Caches are what fits of the tiles that neighbouring blocks share; bandwi
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from kernelwright.chips.emulated.engine.costs import (
 from kernelwright.chips.emulated.engine.event_loop import run_blocks
 from kernelwright.chips.emulated.engine.event_state import Layout, Program, Work
 from kernelwright.chips.emulated.engine.events import empty_log, make_marks, make_rates
-from kernelwright.chips.emulated.engine.jit import compiled
+from kernelwright.chips.emulated.engine.jit import compiled, inlined
 from kernelwright.chips.emulated.engine.memory_path import COUNTED, SERVERS, Memory, Rates
 from kernelwright.chips.emulated.engine.op_rows import ATOMIC, STORE
 from kernelwright.chips.emulated.engine.summary import TraceSummary
@@ -256,65 +257,87 @@ def _deal(machine: Machine, costs: Costs, summary: TraceSummary, held: int, look
         last = -(-rest // units)
         tail = _between(float(alone.max()), float(full.max()), last, held) if last else 0.0
         return rounds * mean_full + tail
-    remaining, rate = np.zeros((units, held)), np.zeros((units, held))
-    return float(deal_blocks(full[summary.class_of], alone[summary.class_of], remaining, rate, np.zeros(units)))
+    places = Dealt(np.zeros((units, held)), np.full((units, held), -1), np.zeros((units, 2)), np.zeros(units, np.int64))
+    return float(deal_blocks(full[summary.class_of], alone[summary.class_of], places))
 
 
 def _between(alone: float, full: float, residents: int, held: int) -> float:
     return full if held == 1 else alone + (full - alone) * (residents - 1) / (held - 1)
 
 
-@compiled
-def deal_blocks(
-    full: NDArray[np.float64],
-    alone: NDArray[np.float64],
-    remaining: NDArray[np.float64],
-    stretch: NDArray[np.float64],
-    clock: NDArray[np.float64],
-) -> float:
-    """Return when the last of unequal blocks is done: those on one unit slow each other down.
-
-    `remaining[unit, place]` is the share of a block still to do, `stretch` its block's index + 1, `clock` when a unit
-    changed last.
+class Dealt(NamedTuple):
+    """Who is where: `remaining` [unit, place] the share of a block still to do, `block` its number or -1; by unit
+    `times` when it changed last and when its first block will be done, and `first` the place of that block.
     """
-    units, held = remaining.shape
+
+    remaining: NDArray[np.float64]
+    block: NDArray[np.int64]
+    times: NDArray[np.float64]
+    first: NDArray[np.int64]
+
+
+@inlined
+def block_cycles(full: float, alone: float, residents: int, held: int) -> float:
+    """Return what a block takes where `residents` of at most `held` share its unit."""
+    share = (residents - 1) / (held - 1) if held > 1 else 1.0
+    return alone + (full - alone) * share
+
+
+@inlined
+def residents_of(dealt: Dealt, unit: int) -> int:
+    """Return how many blocks a unit holds."""
+    count = 0
+    for place in range(dealt.block.shape[1]):
+        count += dealt.block[unit, place] >= 0
+    return count
+
+
+@inlined
+def find_first(full: NDArray[np.float64], alone: NDArray[np.float64], dealt: Dealt, unit: int) -> None:
+    """Note which block of a unit will be done first, and when; never if it holds none."""
+    held = dealt.block.shape[1]
+    residents = residents_of(dealt, unit)
+    dealt.times[unit, 1] = np.inf
+    for place in range(held):
+        block = dealt.block[unit, place]
+        if block >= 0:
+            cycles = block_cycles(full[block], alone[block], residents, held)
+            end = dealt.times[unit, 0] + dealt.remaining[unit, place] * cycles
+            if end < dealt.times[unit, 1]:
+                dealt.times[unit, 1], dealt.first[unit] = end, place
+
+
+@compiled
+def deal_blocks(full: NDArray[np.float64], alone: NDArray[np.float64], dealt: Dealt) -> float:
+    """Return when the last of unequal blocks is done: those on one unit slow each other down."""
+    units, held = dealt.block.shape
     blocks = full.shape[0]
-    block = 0
+    following = 0
     for place in range(held):
         for unit in range(units):
-            if block < blocks:
-                remaining[unit, place], stretch[unit, place] = 1.0, block + 1
-                block += 1
+            if following < blocks:
+                dealt.remaining[unit, place], dealt.block[unit, place] = 1.0, following
+                following += 1
+    for unit in range(units):
+        find_first(full, alone, dealt, unit)
     last = 0.0
     while True:
-        soonest, at_unit, at_place = np.inf, -1, -1
+        soonest, at = np.inf, -1
         for unit in range(units):
-            residents = 0
-            for place in range(held):
-                residents += stretch[unit, place] > 0
-            for place in range(held):
-                index = int(stretch[unit, place]) - 1
-                if index < 0:
-                    continue
-                share = (residents - 1) / (held - 1) if held > 1 else 1.0
-                end = clock[unit] + remaining[unit, place] * (alone[index] + (full[index] - alone[index]) * share)
-                if end < soonest:
-                    soonest, at_unit, at_place = end, unit, place
-        if at_unit < 0:
+            if dealt.times[unit, 1] < soonest:
+                soonest, at = dealt.times[unit, 1], unit
+        if at < 0:
             return last
-        residents = 0
+        residents = residents_of(dealt, at)
+        passed = soonest - dealt.times[at, 0]
         for place in range(held):
-            residents += stretch[at_unit, place] > 0
-        share = (residents - 1) / (held - 1) if held > 1 else 1.0
-        passed = soonest - clock[at_unit]
-        for place in range(held):
-            index = int(stretch[at_unit, place]) - 1
-            if index >= 0:
-                time = alone[index] + (full[index] - alone[index]) * share
-                remaining[at_unit, place] = max(0.0, remaining[at_unit, place] - passed / time)
-        clock[at_unit] = soonest
-        last = max(last, soonest)
-        stretch[at_unit, at_place] = 0.0
-        if block < blocks:
-            remaining[at_unit, at_place], stretch[at_unit, at_place] = 1.0, block + 1
-            block += 1
+            block = dealt.block[at, place]
+            if block >= 0:
+                cycles = block_cycles(full[block], alone[block], residents, held)
+                dealt.remaining[at, place] = max(0.0, dealt.remaining[at, place] - passed / cycles)
+        dealt.times[at, 0] = last = soonest
+        dealt.block[at, dealt.first[at]] = -1
+        if following < blocks:
+            dealt.remaining[at, dealt.first[at]], dealt.block[at, dealt.first[at]] = 1.0, following
+            following += 1
+        find_first(full, alone, dealt, at)

@@ -1,16 +1,14 @@
-"""Files never leave their folder; jobs are asked for until they answer."""
+"""Files never leave their folder."""
 
 import contextlib
-import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelwright.core.errors import RequestError, UnknownNameError
+from kernelwright.core.errors import RequestError
 from kernelwright.workshop.files import FILE_LIMIT_BYTES, Workspace
-from kernelwright.workshop.jobs import Jobs
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x", "", "a\\..\\x", "a\0b"])
@@ -42,28 +40,3 @@ def test_whatever_the_name_nothing_is_written_outside(tmp_path_factory: pytest.T
     with contextlib.suppress(RequestError, OSError, UnicodeEncodeError):
         Workspace(outer / "files").write(name, "text")
     assert [path.name for path in outer.iterdir()] in ([], ["files"])
-
-
-def test_a_job_that_takes_long_is_answered_later_and_only_one_runs() -> None:
-    jobs, gate = Jobs(), threading.Event()
-
-    def work() -> dict[str, object]:
-        gate.wait(10)
-        return {"done": True}
-
-    assert jobs.start(work, 0.05) == {"job": "1", "state": "running"}
-    with pytest.raises(RequestError, match="only one evaluation"):
-        jobs.start(work, 0.05)
-    assert jobs.wait("1", 0.05) == {"job": "1", "state": "running"}
-    gate.set()
-    assert jobs.wait("1", 10) == {"done": True}
-    with pytest.raises(UnknownNameError):
-        jobs.wait("7", 1)
-
-
-def test_what_a_job_raises_reaches_who_asks() -> None:
-    def work() -> dict[str, object]:
-        raise TimeoutError("of the work itself")
-
-    with pytest.raises(TimeoutError, match="of the work itself"):
-        Jobs().start(work, 5)
