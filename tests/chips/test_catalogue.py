@@ -15,7 +15,7 @@ def test_the_cpu_is_a_chip() -> None:
 
 
 def test_every_profile_is_a_chip_and_says_emulated() -> None:
-    assert {"m890", "zw810e", "zw810", "a100", "h100", "h20", "v900", "j900"} < set(chip_names())
+    assert {"m890", "zw810e", "zw810", "a100", "h100", "h20", "h200", "v900", "j900"} < set(chip_names())
     for name in set(chip_names()) - {"cpu"}:
         spec = load_chip(name).spec
         assert spec.name == name and spec.emulated and "emulated" in spec.title

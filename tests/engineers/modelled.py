@@ -19,7 +19,7 @@ from kernelwright.ledger import SqlLedger
 from kernelwright.problems import load_problem
 from kernelwright.runs import RunState, conduct_run, open_run
 from kernelwright.workshop.inprocess import Workshop
-from kernelwright.workshop.workbench import Workbench
+from kernelwright.workshop.workbench import Counters, Workbench
 
 Rule = Callable[[Design, str], Verdict | None]
 REFERENCE = Design(Architecture(grid="padded"), Tiles(64, 128, 128, 128))
@@ -50,6 +50,7 @@ class ModelBench:
     sources: list[str] = field(default_factory=list)
     checks: int = 0
     emulated: bool = False
+    counters: Counters | None = None
 
     @property
     def engineer(self) -> Engineer:
@@ -109,7 +110,10 @@ class ModelBench:
 
     def tools(self, recorder: Recorder) -> Tools:
         chip = ChipSpec("paper", "a model of a chip", self.emulated, 2)
-        return Workshop(Workbench(brief(), chip, recorder, self.check, told_by_probes, self.folder / "files"))
+        bench = Workbench(
+            brief(), chip, recorder, self.check, told_by_probes, self.folder / "files", counters=self.counters
+        )
+        return Workshop(bench)
 
     def close(self) -> None:
         """Nothing to end."""

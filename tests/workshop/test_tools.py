@@ -1,10 +1,11 @@
 """The tools over a real run: recorded, checked, bounded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from kernelwright.core.candidate import Candidate
 from kernelwright.core.codec import to_json
 from kernelwright.core.errors import RequestError, UnknownNameError
 from kernelwright.core.protocols import BudgetSpent
@@ -17,7 +18,7 @@ from kernelwright.runs import RunRecorder, fold, open_run
 from kernelwright.runs.recorder import Hands
 from kernelwright.workshop.inprocess import Workshop
 from kernelwright.workshop.tools import READ_LIMIT, TOOLS
-from tests.engineers.modelled import ModelBench
+from tests.engineers.modelled import ModelBench, brief
 from tests.runs.scripted import setup
 
 NAMES = (
@@ -97,6 +98,46 @@ def test_history_gives_back_sources_and_profile_ranks_what_is_furthest_from_the_
     assert isinstance(rows, list)
     shares = [row["gap_share"] for row in rows]
     assert shares == sorted(shares, reverse=True) and sum(shares) == pytest.approx(1.0)
+
+
+def profiled(
+    ledger: SqlLedger, folder: Path, arguments: dict[str, object]
+) -> tuple[list[dict[str, object]], list[str]]:
+    """Return the rows of `profile` on a chip with counters, and the workloads that were counted."""
+    counted: list[str] = []
+
+    def counters(candidate: Candidate, names: Sequence[str]) -> Mapping[str, Mapping[str, object]]:
+        assert candidate.source == SOURCE
+        counted.extend(names)
+        return {name: {"launches": [name]} for name in names}
+
+    bench = ModelBench(folder, counters=counters)
+    tools = bench.tools(RunRecorder(ledger, "r", "5ec2e7", Hands(bench.judge, lambda line: None)))
+    tools.evaluate(SOURCE)
+    rows = tools.call("profile", arguments)["workloads"]
+    assert isinstance(rows, list)
+    return rows, counted
+
+
+def test_profile_counts_the_slowest_three_and_keeps_every_row(ledger: SqlLedger, tmp_path: Path) -> None:
+    rows, counted = profiled(ledger, tmp_path, {})
+    assert len(rows) > 3
+    assert counted == [row["name"] for row in rows[:3]]
+    assert ["launches" in row for row in rows] == [True] * 3 + [False] * (len(rows) - 3)
+
+
+def test_profile_counts_the_workload_that_is_named_and_no_other(ledger: SqlLedger, tmp_path: Path) -> None:
+    name = brief().workloads[-1].name
+    rows, counted = profiled(ledger, tmp_path, {"workload": name})
+    assert counted == [name]
+    assert [(row["name"], row["launches"]) for row in rows] == [(name, [name])]
+
+
+def test_profile_refuses_a_workload_that_is_not_public_with_the_nearest(workshop: Workshop) -> None:
+    workshop.evaluate(SOURCE)
+    known = brief().workloads[0].name
+    with pytest.raises(UnknownNameError, match=f"Did you mean '{known}'"):
+        workshop.call("profile", {"workload": known + "x"})
 
 
 def test_notes_outlive_the_engineer_and_answers_are_bounded(workshop: Workshop) -> None:
@@ -181,6 +222,16 @@ def test_after_submit_the_run_is_over(workshop: Workshop) -> None:
 def test_pages_say_what_host_code_may_do(workshop: Workshop) -> None:
     assert workshop.call("docs", {})["pages"] == ["probe", "rules", "tools"]
     assert "64 KiB" in str(workshop.call("docs", {"page": "rules"})["text"])
+
+
+def test_docs_searches_and_takes_a_page_or_a_query(workshop: Workshop) -> None:
+    answer = workshop.call("docs", {"query": "allocate scratch on the host"})
+    rows = answer["found"]
+    assert isinstance(rows, list) and rows[0]["page"] == "rules"
+    with pytest.raises(RequestError, match="a page or a query, got both"):
+        workshop.call("docs", {"query": "scratch", "page": "rules"})
+    with pytest.raises(RequestError, match="argument query of docs"):
+        workshop.call("docs", {"query": ""})
 
 
 def test_no_tool_tells_what_is_true_of_the_chip_not_even_once_the_record_does(

@@ -6,6 +6,8 @@ from dataclasses import replace
 from kernelwright.chips.catalogue import chip_sha256, load_chip
 from kernelwright.chips.emulated.chip import EmulatedChip
 from kernelwright.chips.emulated.profiles.true_rates import true_rates
+from kernelwright.cli.counting import PublicCounters
+from kernelwright.compiler.language_documents import language_documents
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import RequestError
@@ -62,7 +64,7 @@ class WiredBench:
         self._chip = load_chip(setup.chip)
         if setup.chip_sha256 not in ("", chip_sha256(self._chip)):
             raise RequestError(CHIP_CHANGED)
-        self._wants_regret = setup.regret
+        self._wants_regret, self._suite = setup.regret, setup.suite
         executed = executed_suite(self._problem, setup.suite) if self._chip.spec.emulated else setup.suite
         self._brief = _brief_of(self._problem, setup.suite, executed)
         public = [w.name for name in (executed, CHECK_SUITE) for w in self._problem.suite(name, 0).public]
@@ -132,6 +134,8 @@ class WiredBench:
             probe=Prober(self._capture, self._chip.open),
             folder=home() / "runs" / self._run / "files",
             also_public=self._also_public,
+            counters=self._counters(),
+            language=language_documents,
         )
         return Workshop(bench)
 
@@ -140,6 +144,11 @@ class WiredBench:
         self._judge.close()
         self._check_judge.close()
         self._capture.close()
+
+    def _counters(self) -> PublicCounters | None:
+        if not isinstance(self._chip, EmulatedChip):
+            return None
+        return PublicCounters(self._problem, self._suite, self._chip, self._capture, self._quiet)
 
     def _check(self, candidate: Candidate) -> Verdict:
         return self._check_judge.check(candidate, 0, self._quiet)

@@ -26,8 +26,9 @@ from kernelwright.workshop.arguments import (
     WriteArguments,
 )
 from kernelwright.workshop.budget import remaining_view
+from kernelwright.workshop.docs import docs_found, docs_list, docs_text, require_one
 from kernelwright.workshop.pages import PAGES
-from kernelwright.workshop.profile import profile_view
+from kernelwright.workshop.profile import profile_view, told_in_full
 from kernelwright.workshop.view import evaluation_view, verdict_view
 from kernelwright.workshop.workbench import Workbench
 
@@ -144,16 +145,25 @@ def _probe(bench: Workbench, arguments: SourceArguments) -> Answer:
 
 
 def _profile(bench: Workbench, arguments: ProfileArguments) -> Answer:
-    return profile_view(_evaluation(bench, arguments.evaluation), _public_names(bench))
+    found = _evaluation(bench, arguments.evaluation)
+    view = profile_view(found, _public_names(bench), arguments.workload)
+    counters, rows = bench.counters, cast(list[dict[str, object]], view["workloads"])
+    if counters is None:
+        return view
+    candidate = Candidate(bench.recorder.source(found.candidate_sha256))
+    with bench.chip_in_use:
+        told = counters(candidate, told_in_full(rows))
+    return {**view, "workloads": [{**row, **told.get(str(row["name"]), {})} for row in rows]}
 
 
 def _docs(bench: Workbench, arguments: DocsArguments) -> Answer:
     pages = {**PAGES, **bench.pages}
+    require_one(arguments)
+    if arguments.query is not None:
+        return docs_found(pages, bench.language, arguments.query)
     if arguments.page is None:
-        return {"pages": sorted(pages)}
-    if arguments.page not in pages:
-        raise UnknownNameError("page", arguments.page, pages)
-    return {"page": arguments.page, **_part(pages[arguments.page], arguments.offset)}
+        return docs_list(pages)
+    return {"page": arguments.page, **_part(docs_text(pages, bench.language, arguments.page), arguments.offset)}
 
 
 def _notes(bench: Workbench, arguments: NotesArguments) -> Answer:
@@ -261,10 +271,15 @@ TOOLS: Mapping[str, ToolSpec] = {
             SourceArguments, _probe, is_read_only=True, uses_chip=True,
         ),
         ToolSpec(
-            "profile", "What limits each public workload of an evaluation, slowest share first.", ProfileArguments,
-            _profile, is_read_only=True,
+            "profile",
+            "What limits each public workload of an evaluation, slowest share first; on an emulated chip with counters "
+            "of the first three, or of the one you name.",
+            ProfileArguments, _profile, is_read_only=True, uses_chip=True,
         ),
-        ToolSpec("docs", "Pages on rules, tools and kernels.", DocsArguments, _docs, is_read_only=True),
+        ToolSpec(
+            "docs", "Pages on rules, tools and kernels, and the functions of Triton's language; query searches all.",
+            DocsArguments, _docs, is_read_only=True,
+        ),
         ToolSpec("notes", "Add to the notebook, or read it.", NotesArguments, _notes, is_idempotent=False),
         ToolSpec(
             "history", "All evaluations of the run, or one with its source.", HistoryArguments, _history,

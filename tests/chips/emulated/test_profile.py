@@ -39,7 +39,7 @@ def test_every_profile_is_a_machine(name: str) -> None:
 
 
 def test_the_family_has_these_members() -> None:
-    assert profile_names() == ("a100", "h100", "h20", "j900", "m890", "v900", "zw810", "zw810e")
+    assert profile_names() == ("a100", "h100", "h20", "h200", "j900", "m890", "v900", "zw810", "zw810e")
     assert [name for name in profile_names() if load_profile(name).projected] == ["j900", "v900"]
     assert M890.title == "M890-class, estimated"
     assert load_profile("zw810").machine().units == 72
@@ -47,7 +47,14 @@ def test_the_family_has_these_members() -> None:
 
 @pytest.mark.parametrize(
     ("name", "low", "high"),
-    [("m890", 370, 390), ("zw810e", 119, 128), ("a100", 311, 313), ("h100", 985, 993), ("h20", 147, 149)],
+    [
+        ("m890", 370, 390),
+        ("zw810e", 119, 128),
+        ("a100", 311, 313),
+        ("h100", 985, 993),
+        ("h200", 985, 993),
+        ("h20", 147, 149),
+    ],
 )
 def test_the_fp16_peak_is_the_known_one(name: str, low: float, high: float) -> None:
     assert low <= machine_peaks(load_profile(name).machine()).dot_flops_per_s["f16"] / 1e12 <= high

@@ -11,6 +11,7 @@ from kernelwright.chips.emulated.validation.outcome import Outcome, Point, as_js
 from kernelwright.chips.emulated.validation.rows import COLUMNS, GemmRow, load_rows, parse_rows
 from kernelwright.chips.emulated.validation.statistics import (
     decade,
+    draw_outside,
     draw_sample,
     errors_by,
     errors_of,
@@ -147,6 +148,14 @@ def test_a_sample_is_the_same_each_time_and_in_order() -> None:
     drawn = draw_sample(range(1000), 20)
     assert drawn == draw_sample(range(1000), 20) == sorted(set(drawn))
     assert draw_sample(range(5), 20) == [0, 1, 2, 3, 4]
+
+
+def test_points_to_fit_share_no_shape_with_the_sample() -> None:
+    points = [(shape, m) for shape in range(40) for m in range(10)]
+    sample = draw_sample(points, 30)
+    drawn = draw_outside(points, sample, lambda point: point[0], 25)
+    assert len(drawn) == 25
+    assert not {shape for shape, _ in drawn} & {shape for shape, _ in sample}
 
 
 def test_a_scatter_names_its_axes_and_groups() -> None:

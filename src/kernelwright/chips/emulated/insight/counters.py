@@ -37,14 +37,22 @@ _PIPES = {
 }
 
 
+# Counters that say a number of the machine itself, by the field that they tell.
+_TELLS: Mapping[str, tuple[str, ...]] = {"ppu__clock_rate.avg": ("clock_hz",)}
+
+
 @dataclass(frozen=True)
 class Counter:
-    """One emulated counter; `standing` is published for the vendor's own names, else grammar."""
+    """One emulated counter; `standing` is published for the vendor's own names, else grammar.
+
+    `tells` are the fields of the profile whose values it says: it is public where all of them are.
+    """
 
     name: str
     value: float
     unit: str
     standing: str
+    tells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ def launch_counters(machine: Machine, launch: TimedLaunch) -> tuple[Counter, ...
     values += _launched(machine, launch)
     values += [(f"cu__warps_stalled_{name}.avg.pct", 100.0 * share, "%") for name, share in sorted(time.waits.items())]
     values.append(("launch__waves_per_cu", occupancy.waves, "wave"))
-    return tuple(Counter(name, value, unit, _standing(name)) for name, value, unit in values)
+    return tuple(Counter(name, value, unit, _standing(name), _TELLS.get(name, ())) for name, value, unit in values)
 
 
 def _standing(name: str) -> str:

@@ -1,6 +1,6 @@
 """Why an emulated launch takes its time, and what to change: sentences computed from its counters and its program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from kernelwright.chips.emulated.engine.totals import BUSY_ENOUGH
@@ -26,16 +26,23 @@ _ORDINALS = {2: "a second", 3: "a third", 4: "a fourth", 5: "a fifth", 6: "a six
 class Finding:
     """What holds a launch: `share` of its time (0 to 1) that it accounts for, `seen` with figures, `advice`.
 
-    `is_busy` where the share is of a resource's peak, not of time spent waiting or lost.
+    `is_busy` where the share is of a resource's peak, not of time spent waiting or lost. `tells` are the fields of the
+    profile whose values `seen` and `advice` say; `plain` is the sentence for who may not know them.
     """
 
     share: float
     seen: str
     advice: str
     is_busy: bool = False
+    tells: tuple[str, ...] = ()
+    plain: str = ""
 
     def __str__(self) -> str:
         return f"{self.seen}; {self.advice}"
+
+    def said_to(self, known: Collection[str]) -> str:
+        """Return the sentence for who knows the fields `known` of the profile and no other."""
+        return str(self) if set(self.tells) <= set(known) else self.plain
 
 
 def explain(machine: Machine, launch: TimedLaunch) -> tuple[Finding, ...]:
@@ -62,14 +69,17 @@ def format_explanation(findings: tuple[Finding, ...]) -> str:
 def _floor(machine: Machine, launch: TimedLaunch) -> list[Finding]:
     floor, total = machine.launch_floor_ns, launch.time.time_ns
     seen = f"the launch floor is {floor / 1e3:.3g} of {total / 1e3:.3g} us"
-    return [Finding(floor / max(total, 1), seen, "fuse launches, or give one launch more work")]
+    advice = "fuse launches, or give one launch more work"
+    plain = f"the least that any launch takes is a good part of {total / 1e3:.3g} us; {advice}"
+    return [Finding(floor / max(total, 1), seen, advice, tells=("launch_floor_ns",), plain=plain)]
 
 
 def _copies(machine: Machine, launch: TimedLaunch) -> list[Finding]:
     share = launch.time.waits.get("copies", 0.0)
     depth = copy_depth(launch.program)
     seen = f"{share:.0%} of block time waits on async_wait depth {depth}"
-    return [Finding(share, seen, _stage_advice(machine, launch))]
+    advice, tells = _stage_advice(machine, launch), ("shared_block_bytes",)
+    return [Finding(share, seen, advice, tells=tells, plain=f"{seen}; more stages copy further ahead if they fit")]
 
 
 def _stage_advice(machine: Machine, launch: TimedLaunch) -> str:
@@ -98,7 +108,8 @@ def _dependency(machine: Machine, launch: TimedLaunch) -> list[Finding]:
     seen = f"{share:.0%} of block time waits on results, with {warps} warps on a unit (limited by {held.limiter})"
     if has_loads_in_loops(program) and not bytes_of_a_stage(program):
         return [Finding(share, seen, _unpipelined(program))]
-    return [Finding(share, seen, _occupancy_advice(machine, launch))]
+    advice, field, plain = _occupancy_advice(machine, launch)
+    return [Finding(share, seen, advice, tells=(field,) if field else (), plain=f"{seen}; {plain}")]
 
 
 def _unpipelined(program: TileProgram) -> str:
@@ -107,19 +118,27 @@ def _unpipelined(program: TileProgram) -> str:
     return "loads in the loop are not pipelined at num_stages 1: 2 or more copy ahead"
 
 
-def _occupancy_advice(machine: Machine, launch: TimedLaunch) -> str:
-    """Return what would put one more block on each unit."""
+def _occupancy_advice(machine: Machine, launch: TimedLaunch) -> tuple[str, str, str]:
+    """Return what would put one more block on each unit, the field of the machine that this tells, the same without."""
     held, program = launch.time.occupancy, launch.program
     wanted = held.blocks_per_unit + 1
     if held.limiter.startswith("shared"):
         room = machine.shared_bytes // wanted
-        return f"{wanted} blocks fit when a block takes {room / _KB:.3g} instead of {program.shared_bytes / _KB:.3g} KB"
+        now = f"{program.shared_bytes / _KB:.3g} KB"
+        full = f"{wanted} blocks fit when a block takes {room / _KB:.3g} instead of {now}"
+        return full, "shared_bytes", f"{wanted} blocks fit when a block takes less on-chip memory than {now}"
     if held.limiter.startswith("register"):
         room = machine.registers // (wanted * program.warps * machine.warp_lanes)
-        return f"{wanted} blocks fit with {room} instead of {program.registers_per_thread} registers a thread"
+        full = f"{wanted} blocks fit with {room} instead of {program.registers_per_thread} registers a thread"
+        return (
+            full,
+            "registers",
+            f"{wanted} blocks fit with fewer than {program.registers_per_thread} registers a thread",
+        )
+    advice = "give each warp more independent work: larger tiles or two tiles a block"
     if held.limiter == "grid":
-        return "the grid has no further blocks: cut the work into more, such as by splitting the reduction"
-    return "give each warp more independent work: larger tiles or two tiles a block"
+        advice = "the grid has no further blocks: cut the work into more, such as by splitting the reduction"
+    return advice, "", advice
 
 
 def _barriers(_machine: Machine, launch: TimedLaunch) -> list[Finding]:
@@ -133,7 +152,9 @@ def _idle_units(machine: Machine, launch: TimedLaunch) -> list[Finding]:
     units = machine.units - len(machine.fused_off)
     if blocks < units:
         seen = f"{blocks} blocks leave {units - blocks} of {units} units idle"
-        return [Finding(1.0 - blocks / units, seen, "split the work into more blocks (smaller tiles, split-K)")]
+        advice = "split the work into more blocks (smaller tiles, split-K)"
+        plain = f"{blocks} blocks leave units idle; {advice}"
+        return [Finding(1.0 - blocks / units, seen, advice, tells=("units",), plain=plain)]
     rounds = -(-blocks // max(1, units * launch.time.occupancy.blocks_per_unit))
     idle = 1.0 - waves / rounds if waves > 1.0 else 0.0
     seen = f"{waves:.3g} waves: the last one leaves {idle:.0%} of the block slots of the whole launch idle"
@@ -152,22 +173,31 @@ def _matrix(machine: Machine, launch: TimedLaunch) -> list[Finding]:
         atom = machine.atoms[worst.dtype]
         seen = f"a {worst.m}x{worst.n}x{worst.k} dot over {worst.warps_m}x{worst.warps_n} warps fills {useful:.0%} of"
         seen += f" its {atom.m}x{atom.n}x{atom.k} atoms"
-        found.append(Finding(busy * (1.0 - useful), seen, "pack more rows into the tile, or use fewer warps along it"))
+        advice = "pack more rows into the tile, or use fewer warps along it"
+        plain = f"a {worst.m}x{worst.n}x{worst.k} dot over {worst.warps_m}x{worst.warps_n} warps leaves a part of the"
+        plain += f" matrix pipe's smallest products empty; {advice}"
+        tells = (f"atoms.{worst.dtype}",)
+        found.append(Finding(busy * (1.0 - useful), seen, advice, tells=tells, plain=plain))
     warps = launch.time.occupancy.blocks_per_unit * launch.program.warps
     if warps < machine.engines:
         seen = f"{warps} warps use {warps} of {machine.engines} warp engines, each with its share of the matrix pipe"
-        found.append(Finding(1.0 - warps / machine.engines, seen, f"num_warps {machine.engines} or a second block"))
+        plain = f"{warps} warps on a unit do not use the whole matrix pipe; more warps a block, or a second block"
+        advice = f"num_warps {machine.engines} or a second block"
+        found.append(Finding(1.0 - warps / machine.engines, seen, advice, tells=("engines",), plain=plain))
     return found
 
 
 def _matrix_rate(machine: Machine, busy: float, dot: DotShape) -> Finding:
     rates = machine.dot_flops
     faster = sorted((rate, name) for name, rate in rates.items() if rate > rates.get(dot.dtype, 0.0))
-    advice = "only less work helps, such as skipping masked tiles"
-    if faster:
-        rate, name = faster[0]
-        advice += f", or {name} at {rate / rates[dot.dtype]:.3g} times the rate of {dot.dtype}"
-    return Finding(busy, f"the matrix pipe is busy {busy:.0%} of the time", advice, is_busy=True)
+    seen = f"the matrix pipe is busy {busy:.0%} of the time"
+    plain = "only less work helps, such as skipping masked tiles"
+    if not faster:
+        return Finding(busy, seen, plain, is_busy=True)
+    rate, name = faster[0]
+    advice = f"{plain}, or {name} at {rate / rates[dot.dtype]:.3g} times the rate of {dot.dtype}"
+    tells = (f"dot_flops.{name}", f"dot_flops.{dot.dtype}")
+    return Finding(busy, seen, advice, is_busy=True, tells=tells, plain=f"{seen}; {plain}")
 
 
 def atom_use(machine: Machine, dot: DotShape) -> float:

@@ -1,11 +1,11 @@
 """Validation on library kernels of GPUs: their tiles are unknown, so a fixed menu of Triton tiles stands for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from kernelwright.chips.emulated.machine import Machine
-from kernelwright.chips.emulated.profiles.profile import Profile, load_profile
+from kernelwright.chips.emulated.profiles.profile import load_profile
 from kernelwright.chips.emulated.validation import tables
 from kernelwright.chips.emulated.validation.launches import (
     KernelLaunch,
@@ -15,7 +15,7 @@ from kernelwright.chips.emulated.validation.launches import (
     quantise_launch,
 )
 from kernelwright.chips.emulated.validation.outcome import Outcome, Point, fitted_on
-from kernelwright.chips.emulated.validation.statistics import decade, draw_sample
+from kernelwright.chips.emulated.validation.statistics import decade, draw_outside, draw_sample
 from kernelwright.chips.emulated.validation.timing import each, event_time_us, prepare
 from kernelwright.core.errors import CompileError
 
@@ -27,9 +27,11 @@ GEMM_MENU = (
 SPLITS = (2, 4, 8, 16)
 ATTENTION_MENU = (Tile(128, 128, 0, 8, 2), Tile(128, 64, 0, 8, 3), Tile(64, 64, 0, 4, 3), Tile(64, 32, 0, 4, 3))
 QUANTISE_MENU = (1024, 4096)
-# Calls emulated, the last one counts. The tables' means are nearer to calls that find cold caches than to warm ones.
-CALLS = 1
-SAMPLE = 400
+# The package's collectors time a GEMM on so many sets of operands in turn, other kernels on one set again and again.
+OPERAND_SETS = 6
+# Points drawn of each table: a run takes minutes.
+GEMM, ATTENTION, MEMORY_BOUND = "bf16 GEMM", "causal prefill attention", "memory-bound kernels"
+SAMPLES: Mapping[str, int] = {GEMM: 240, ATTENTION: 60, MEMORY_BOUND: 200}
 MOST_WAYS = 4
 # Steps of the largest GEMM that is emulated: 87 % of the points are no larger.
 MOST_STEPS = 100_000
@@ -38,22 +40,8 @@ _LEAST_DEPTH = 256
 _TILE_CYCLES, _SUM_CYCLES = 1_000, 4_000
 
 
-@dataclass(frozen=True)
-class Anchor:
-    """One system of the tables and the profile that stands for it, with facts of the system that the profile lacks."""
-
-    chip: str
-    system: str
-    profile: str
-    changed: tuple[tuple[str, float], ...] = ()
-
-
-# H200 is an H100 with other memory: nothing is fitted on it, its bandwidth is the data sheet's.
-ANCHORS = (
-    Anchor("a100", "a100_sxm", "a100"),
-    Anchor("h100", "h100_sxm", "h100"),
-    Anchor("h200", "h200_sxm", "h100", (("memory_bytes_per_s", 4.8e12), ("memory_bytes", 141e9))),
-)
+# Systems of the tables by chip.
+SYSTEMS: Mapping[str, str] = {"a100": "a100_sxm", "h100": "h100_sxm", "h200": "h200_sxm"}
 
 
 def missing_package() -> str:
@@ -61,33 +49,47 @@ def missing_package() -> str:
     return tables.missing_package()
 
 
-def validate_tables(progress: Callable[[str], None], sample: int = SAMPLE) -> list[Outcome]:
-    """Return outcomes of every anchor; of each table `sample` points, the same random ones each time."""
+def validate_tables(progress: Callable[[str], None], most: int | None = None) -> list[Outcome]:
+    """Return outcomes of every chip and table; of each table its `SAMPLES` points, or `most` if that is fewer."""
     found = []
-    for anchor in ANCHORS:
-        profile = load_profile(anchor.profile)
-        machine = machine_of(anchor, profile)
-        for workload, points in points_of(anchor, machine).items():
-            chosen = draw_sample(points, sample)
-            timed = each(chosen, partial(Measured.point, machine=machine), f"{anchor.chip} {workload}", progress)
-            note = f"events, fastest of the menu, call {CALLS} of {CALLS}, {len(chosen)} of {len(points)} at random"
-            found.append(Outcome(anchor.chip, workload, tuple(timed), fitted_on(profile), note))
+    for chip in SYSTEMS:
+        profile = load_profile(chip)
+        machine = profile.machine()
+        for workload, points in points_of(chip, machine).items():
+            chosen = draw_sample(points, min(SAMPLES[workload], most or SAMPLES[workload]))
+            timed = each(chosen, partial(Measured.point, machine=machine), f"{chip} {workload}", progress)
+            note = f"events, fastest of the menu, {len(chosen)} of {len(points)} points at random"
+            found.append(Outcome(chip, workload, tuple(timed), fitted_on(profile), note))
     return found
 
 
-def machine_of(anchor: Anchor, profile: Profile) -> Machine:
-    """Return the machine of an anchor."""
-    changed = {name: type(getattr(profile.machine(), name))(value) for name, value in anchor.changed}
-    return replace(profile.machine(), **changed)
+def points_to_fit(chip: str, machine: Machine, count: int, most_steps: int = MOST_STEPS) -> list["Measured"]:
+    """Return `count` GEMM points, the same ones each time, of shapes (N, K) that validation never looks at."""
+    points = [point for point in tables.load_gemm_points(SYSTEMS[chip]) if is_small_enough(point)]
+    looked_at = draw_sample(points, SAMPLES[GEMM])
+    small = [point for point in points if is_small_enough(point, most_steps)]
+    chosen = draw_outside(small, looked_at, lambda point: (point.n, point.k), count)
+    return [_gemm(point, machine) for point in chosen]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One measurement and the ways in which the emulator may do the same."""
+    """One measurement and the ways in which the emulator may do the same.
+
+    `touched_bytes` are those that the measured calls touch between two on the same operands.
+    """
 
     time_us: float
     shape: tuple[int, ...]
+    touched_bytes: int
     ways: Callable[[], Sequence[Sequence[KernelLaunch]]]
+
+    def calls(self, machine: Machine) -> int:
+        """Return which call counts: the second, which finds the first one's operands in caches that hold all touched.
+
+        Caches evict what was used least recently, so one byte more than they hold, in turn, and they hold nothing.
+        """
+        return 2 if self.touched_bytes <= machine.llc_bytes else 1
 
     def point(self, machine: Machine) -> Point:
         """Return the measurement beside the fastest way on `machine`; a way that the chip does not take is no way."""
@@ -95,7 +97,7 @@ class Measured:
         refusal: CompileError | None = None
         for launches in self.ways():
             try:
-                times.append(event_time_us(machine, prepare(launches, machine.capability), CALLS))
+                times.append(event_time_us(machine, prepare(launches, machine.capability), self.calls(machine)))
             except CompileError as error:
                 refusal = error
         if not times and refusal is not None:
@@ -103,25 +105,30 @@ class Measured:
         return Point(self.time_us, min(times), self.shape, decade(self.time_us))
 
 
-def points_of(anchor: Anchor, machine: Machine) -> dict[str, list[Measured]]:
-    """Return all measurements of a system by workload."""
+def points_of(chip: str, machine: Machine) -> dict[str, list[Measured]]:
+    """Return all measurements of a chip's system by workload."""
+    system = SYSTEMS[chip]
     found = {
-        "bf16 GEMM": [
-            Measured(p.time_us, (p.n, p.k), lambda p=p: gemm_ways(p.m, p.n, p.k, machine))  # type: ignore[misc]
-            for p in tables.load_gemm_points(anchor.system)
-            if is_small_enough(p)
-        ],
-        "causal prefill attention": [
-            Measured(p.time_us, (p.length,), lambda p=p: attention_ways(p))  # type: ignore[misc]
-            for p in tables.load_attention_points(anchor.system)
-        ],
+        GEMM: [_gemm(point, machine) for point in tables.load_gemm_points(system) if is_small_enough(point)],
+        ATTENTION: [_attention(point) for point in tables.load_attention_points(system)],
     }
     if machine.capability >= 89:
-        found["memory-bound kernels"] = [
-            Measured(p.time_us, (p.width,), lambda p=p: quantise_ways(p))  # type: ignore[misc]
-            for p in tables.load_quantise_points(anchor.system)
-        ]
+        found[MEMORY_BOUND] = [_quantise(point) for point in tables.load_quantise_points(system)]
     return found
+
+
+def _gemm(p: tables.GemmPoint, machine: Machine) -> Measured:
+    touched = 2 * (OPERAND_SETS * (p.m + p.n) * p.k + p.m * p.n)
+    return Measured(p.time_us, (p.n, p.k), touched, lambda: gemm_ways(p.m, p.n, p.k, machine))
+
+
+def _attention(p: tables.AttentionPoint) -> Measured:
+    touched = 4 * 2 * p.batch * p.length * p.heads * tables.HEAD_WIDTH
+    return Measured(p.time_us, (p.length,), touched, lambda: attention_ways(p))
+
+
+def _quantise(p: tables.QuantisePoint) -> Measured:
+    return Measured(p.time_us, (p.width,), 3 * p.rows * p.width, lambda: quantise_ways(p))
 
 
 def gemm_ways(m: int, n: int, k: int, machine: Machine) -> list[tuple[KernelLaunch, ...]]:
@@ -149,15 +156,16 @@ def estimate_cycles(m: int, n: int, k: int, tile: Tile, machine: Machine) -> flo
     return -(-blocks // machine.units) * (max(products, taken) + _TILE_CYCLES) + sums
 
 
-def is_small_enough(point: tables.GemmPoint) -> bool:
+def is_small_enough(point: tables.GemmPoint, most_steps: int = MOST_STEPS) -> bool:
     """Return whether a point can be emulated in about a second: its tiles of 128 x 128 take few enough steps of 64."""
-    return -(-point.m // 128) * -(-point.n // 128) * -(-point.k // 64) <= MOST_STEPS
+    return -(-point.m // 128) * -(-point.n // 128) * -(-point.k // 64) <= most_steps
 
 
 def attention_ways(point: tables.AttentionPoint) -> list[tuple[KernelLaunch, ...]]:
-    """Return causal attention in every tile of the menu; heads of the tables are 128 wide."""
+    """Return causal attention in every tile of the menu."""
     return [
-        (attention_launch(point.batch, point.length, point.heads, point.heads, 128, tile),) for tile in ATTENTION_MENU
+        (attention_launch(point.batch, point.length, point.heads, point.heads, tables.HEAD_WIDTH, tile),)
+        for tile in ATTENTION_MENU
     ]
 
 

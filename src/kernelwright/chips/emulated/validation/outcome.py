@@ -49,8 +49,9 @@ class Outcome:
 def fitted_on(profile: Profile) -> str:
     """Return what the profile's sources say it was fitted on, "nothing" if they do not."""
     for fact in profile.facts.values():
-        if fact.source.startswith(_MARK):
-            return fact.source.removeprefix(_MARK).partition(";")[0]
+        _, mark, points = fact.source.partition(_MARK)
+        if mark:
+            return points.partition(";")[0]
     return "nothing"
 
 

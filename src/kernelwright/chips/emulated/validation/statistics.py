@@ -83,3 +83,9 @@ def draw_sample(points: Sequence[T], count: int) -> list[T]:
         return list(points)
     places = sorted(random.Random(_SEED).sample(range(len(points)), count))
     return [points[place] for place in places]
+
+
+def draw_outside(points: Sequence[T], sample: Sequence[T], key: Callable[[T], Hashable], count: int) -> list[T]:
+    """Return `count` of those `points` whose key no point of `sample` has, the same random ones each time."""
+    taken = {key(point) for point in sample}
+    return draw_sample([point for point in points if key(point) not in taken], count)

@@ -1,16 +1,26 @@
 """Timings of library kernels in PyPI's aiconfigurator-core (Apache-2.0, NVIDIA), read where it is installed."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kernelwright.core.errors import RequestError
 
 PACKAGE = "aiconfigurator_core"
 # One framework for each kind of table: the one whose bf16 tables cover all three systems.
-_GEMM_FRAMEWORK, _ATTENTION_FRAMEWORK = "sglang", "vllm"
-_WIDTH = 128
+_GEMM_FRAMEWORK, _ATTENTION_FRAMEWORK, _QUANTISE_FRAMEWORK = "sglang", "vllm", "vllm"
+HEAD_WIDTH = 128
+GEMM_COLUMNS = ("gemm_dtype", "m", "n", "k", "latency")
+ATTENTION_COLUMNS = (
+    "attn_dtype", "kv_cache_dtype", "window_size", "head_dim", "batch_size", "isl", "num_heads",
+    "num_key_value_heads", "latency",
+)  # fmt: skip
+QUANTISE_COLUMNS = ("quant_dtype", "m", "k", "latency")
+
+Row = tuple[Any, ...]
+"""A row of a table, values in the order of its columns; a column that a table lacks is None."""
 
 
 @dataclass(frozen=True)
@@ -52,41 +62,43 @@ def missing_package() -> str:
 
 def load_gemm_points(system: str) -> tuple[GemmPoint, ...]:
     """Return the bf16 GEMM timings of `system`, such as "a100_sxm", sorted by shape."""
-    names = ("gemm_dtype", "m", "n", "k", "latency")
-    found = [
-        GemmPoint(m, n, k, latency_ms * 1000)
-        for dtype, m, n, k, latency_ms in _largest(system, "gemm", _GEMM_FRAMEWORK, "gemm_perf.parquet", names)
-        if dtype == "bfloat16"
-    ]
-    return tuple(sorted(found, key=lambda point: (point.n, point.k, point.m)))
+    return parse_gemm_rows(_largest(system, "gemm", _GEMM_FRAMEWORK, "gemm_perf.parquet", GEMM_COLUMNS))
 
 
 def load_attention_points(system: str) -> tuple[AttentionPoint, ...]:
-    """Return the causal prefill timings of `system`, sorted by shape; the first of equal shapes counts."""
-    names = (
-        "attn_dtype", "kv_cache_dtype", "window_size", "head_dim", "batch_size", "isl", "num_heads",
-        "num_key_value_heads", "latency",
-    )  # fmt: skip
-    table = _largest(system, "attention", _ATTENTION_FRAMEWORK, "context_attention_perf.parquet", names)
-    found: dict[tuple[int, int, int], AttentionPoint] = {}
-    for dtype, kept, window, width, batch, length, heads, key_heads, latency_ms in table:
-        if (dtype, kept, window or 0, width) == ("bfloat16", "bfloat16", 0, _WIDTH) and heads == key_heads:
-            found.setdefault((length, heads, batch), AttentionPoint(batch, length, heads, latency_ms * 1000))
-    return tuple(found[key] for key in sorted(found))
+    """Return the causal prefill timings of `system`, sorted by shape."""
+    name = "context_attention_perf.parquet"
+    return parse_attention_rows(_largest(system, "attention", _ATTENTION_FRAMEWORK, name, ATTENTION_COLUMNS))
 
 
 def load_quantise_points(system: str) -> tuple[QuantisePoint, ...]:
     """Return the timings of static fp8 quantisation of `system`, sorted by shape."""
-    names = ("quant_dtype", "m", "k", "latency")
-    found = [
-        QuantisePoint(rows, width, latency_ms * 1000)
-        for dtype, rows, width, latency_ms in _largest(system, "quantize", "vllm", "scale_matrix_perf.parquet", names)
-        if dtype == "fp8" and latency_ms > 0
-    ]
+    name = "scale_matrix_perf.parquet"
+    return parse_quantise_rows(_largest(system, "quantize", _QUANTISE_FRAMEWORK, name, QUANTISE_COLUMNS))
+
+
+def parse_gemm_rows(rows: Iterable[Row]) -> tuple[GemmPoint, ...]:
+    """Return the bf16 points of rows of `GEMM_COLUMNS`, whose latency is in ms."""
+    found = [GemmPoint(m, n, k, ms * 1000) for dtype, m, n, k, ms in rows if dtype == "bfloat16"]
+    return tuple(sorted(found, key=lambda point: (point.n, point.k, point.m)))
+
+
+def parse_attention_rows(rows: Iterable[Row]) -> tuple[AttentionPoint, ...]:
+    """Return the points of rows of `ATTENTION_COLUMNS` in bf16, without a window; the first of equal shapes counts."""
+    found: dict[tuple[int, int, int], AttentionPoint] = {}
+    for dtype, kept, window, width, batch, length, heads, key_heads, ms in rows:
+        if (dtype, kept, window or 0, width) == ("bfloat16", "bfloat16", 0, HEAD_WIDTH) and heads == key_heads:
+            found.setdefault((length, heads, batch), AttentionPoint(batch, length, heads, ms * 1000))
+    return tuple(found[key] for key in sorted(found))
+
+
+def parse_quantise_rows(rows: Iterable[Row]) -> tuple[QuantisePoint, ...]:
+    """Return the fp8 points of rows of `QUANTISE_COLUMNS`; a latency of 0 is no measurement."""
+    found = [QuantisePoint(m, width, ms * 1000) for dtype, m, width, ms in rows if dtype == "fp8" and ms > 0]
     return tuple(sorted(found, key=lambda point: (point.width, point.rows)))
 
 
-def _largest(system: str, kind: str, framework: str, name: str, columns: Sequence[str]) -> list[tuple]:  # type: ignore[type-arg]
+def _largest(system: str, kind: str, framework: str, name: str, columns: Sequence[str]) -> list[Row]:
     """Return the rows of the framework's largest table: its versions differ in how many shapes they timed."""
     from pyarrow import parquet  # noqa: PLC0415  # an optional package
 
