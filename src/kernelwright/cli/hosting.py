@@ -171,7 +171,7 @@ def over_stdio(host: Host) -> int:
         with served_stdio(host.tools, leave), _failing_aloud(host):
             host.chosen = host.choose(host.wanted)
             is_chosen.set()
-            host.voice.say(f"run {host.chosen.name} waits for its client's first call")
+            host.voice.say(f"run {host.chosen.name} {'begins' if host.chosen.setup else 'goes on'} with the first call")
             host.work()
             threading.Event().wait()
     except KeyboardInterrupt:
@@ -185,7 +185,7 @@ def over_stdio(host: Host) -> int:
 def over_http(host: Host, address: str, port: int, token_file: Path | None) -> int:
     """Serve a run to any number of clients over HTTP until it is closed; return the exit code."""
     from kernelwright.cli.tokens import published, token_of  # noqa: PLC0415  # lazy
-    from kernelwright.workshop.mcp.http import served  # noqa: PLC0415  # needs the extra
+    from kernelwright.workshop.mcp.http import is_loopback, served  # noqa: PLC0415  # needs the extra
 
     host.chosen = host.choose(host.wanted)
     token, file = token_of(token_file, host.chosen.name)
@@ -197,6 +197,8 @@ def over_http(host: Host, address: str, port: int, token_file: Path | None) -> i
         ):
             host.voice.say(f"run {host.chosen.name} is served at {place.url}")
             host.voice.say(f"token, also in {file}: {token}")
+            if not is_loopback(address):
+                host.voice.say("HTTP is not encrypted: put TLS in front, or the token can be read on the way")
             host.voice.say("Ctrl-C stops serving; the run stays open until its budget ends or a client submits")
             host.work()
             while time.monotonic() - host.desk.last_call_s < host.linger_s:
