@@ -34,6 +34,31 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     regret: Annotated[
         bool, typer.Option("--regret", help="On an emulated chip: measure the distance to the best of a fixed space.")
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="LIST", help="Language models, such as qwen:qwen3-max; the next where one fails."
+        ),
+    ] = None,
+    islands: Annotated[
+        int | None, typer.Option("--islands", metavar="N", help="Conversations with models at a time [default: 1].")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", metavar="N", help="Tokens that models may take [default: no limit].")
+    ] = None,
+    usd: Annotated[
+        float | None, typer.Option("--usd", metavar="X", help="US dollars that models may take [default: no limit].")
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            "--window", metavar="TOKENS", help="Context window to use [default: the model's, at most 200000]."
+        ),
+    ] = None,
+    silent_turns: Annotated[
+        int | None,
+        typer.Option("--silent-turns", metavar="N", help="Turns without a tool call that end the work [default: 5]."),
+    ] = None,
     ledger: LedgerUrl = None,
     unsafe: Unsafe = False,
     json: Json = False,
@@ -43,13 +68,16 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     from kernelwright.cli.machine import machine_facts, package_versions  # noqa: PLC0415
     from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
     from kernelwright.core.final import Setup  # noqa: PLC0415
-    from kernelwright.engineers.catalogue import require_fit  # noqa: PLC0415
+    from kernelwright.engineers.catalogue import prepare_engineer, require_fit  # noqa: PLC0415
     from kernelwright.ledger import SqlLedger, installation_key  # noqa: PLC0415
     from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415
     from kernelwright.runs import open_run  # noqa: PLC0415
     from kernelwright.sandbox import choose_sandbox  # noqa: PLC0415
 
     evaluations = _require_budget(evals, hours)
+    _require_model_budget(tokens, usd)
+    given = {"model": model, "islands": islands, "window": window, "silent_turns": silent_turns}
+    options = {name: value for name, value in given.items() if value is not None}
     loaded = load_problem(problem)
     require_fit(engineer, loaded.address)
     chosen, machine = choose_suite(problem, chip, suite), load_chip(chip)
@@ -62,11 +90,14 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
         emulated=spec.emulated, unsafe=unsafe,
         machine={**machine_facts(), "threads": spec.threads, "confinement": shut_in},
         versions=package_versions(), problem_sha256=problem_sha256(loaded), chip_sha256=chip_sha256(machine),
-        regret=regret,
+        regret=regret, options=options, tokens=tokens, usd=usd,
     )  # fmt: skip
+    output = Output(json)
+    for line in prepare_engineer(setup):
+        output.say(line)
     store, name = SqlLedger(ledger), time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
     open_run(store, name, setup, installation_key() if spec.emulated else None)
-    return _conduct(name, ledger, store, Output(json))
+    return _conduct(name, ledger, store, output)
 
 
 def resume(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> int:
@@ -111,6 +142,13 @@ def _conduct(name: str, url: str | None, store: "object", output: Output) -> int
     output.result(replace(summary), lambda console: print_report(story, console))
     output.next(f"kernelwright verify {name}")
     return 0 if summary.final_status == "accepted" else 1
+
+
+def _require_model_budget(tokens: int | None, usd: float | None) -> None:
+    if tokens is not None and tokens < 1:
+        raise RequestError(f"--tokens must be at least 1, got {tokens}")
+    if usd is not None and not 0 < usd < 1e6:
+        raise RequestError(f"--usd must be above 0 and below a million, got {usd:g}")
 
 
 def _require_budget(evals: int | None, hours: float | None) -> int | None:

@@ -1,10 +1,11 @@
 """Engineers by name, from the entry point group `kernelwright.engineers`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import cast
 
 from kernelwright.core.errors import HarnessError, RequestError, UnknownNameError
+from kernelwright.core.final import Setup
 from kernelwright.core.protocols import Engineer
 
 GROUP = "kernelwright.engineers"
@@ -36,9 +37,22 @@ def load_engineer(name: str, options: Mapping[str, object] | None = None) -> Eng
     return cast(Engineer, made)
 
 
+def prepare_engineer(setup: Setup) -> Sequence[str]:
+    """Return what an engineer has to tell before the run of `setup` is opened, a line each.
+
+    Raises RequestError where it lacks something, a key or a program, and as `load_engineer` does.
+    """
+    made = load_engineer(setup.engineer, setup.options)
+    return cast(Sequence[str], made.prepare(setup)) if hasattr(made, "prepare") else ()
+
+
 def engineers_for(problem: str) -> tuple[str, ...]:
-    """Return the names of the installed engineers that can work on the problem of that name or address."""
-    return tuple(name for name in engineer_names() if _knows(load_engineer(name), problem))
+    """Return the names of the installed engineers that can work on the problem of that name or address.
+
+    Those that need no options come first.
+    """
+    fitting = {name: made for name in engineer_names() if _knows(made := load_engineer(name), problem)}
+    return tuple(sorted(fitting, key=lambda name: (hasattr(fitting[name], "with_options"), name)))
 
 
 def require_fit(name: str, problem: str) -> None:
