@@ -1,11 +1,12 @@
 """The analysis finds every argument that a kernel may write."""
 
+import inspect
 from typing import Any
 
 import pytest
 
 from kernelwright.compiler.reader import read_module
-from kernelwright.compiler.writes import written_arguments
+from kernelwright.compiler.writes import writing_lines, written_arguments
 from tests.compiler import kernels
 from tests.compiler.test_reader import BF16, F32, I32, ttir
 
@@ -24,6 +25,16 @@ def test_written_arguments_of_ordinary_kernels(
     kernel: Any, args: tuple[object, ...], constants: dict[str, object], written: set[int]
 ) -> None:
     assert written_arguments(read_module(ttir(kernel, *args, **constants))) == written
+
+
+def test_lines_that_write_an_argument_are_those_of_its_stores_and_no_others() -> None:
+    module = read_module(ttir(kernels.shift_in_place, F32, F32, BLOCK=16))
+    source, first = inspect.getsourcelines(kernels.shift_in_place.fn)
+    stores = [first + place for place, line in enumerate(source) if "tl.store" in line]
+    found = [writing_lines(module, argument) for argument in range(2)]
+    assert sorted(set().union(*found)) == stores
+    assert all(found) and found[0] != found[1]
+    assert writing_lines(read_module(ttir(kernels.add, F32, F32, F32, 100, BLOCK=16)), 0) == ()
 
 
 HEAD = "module { tt.func public @k(%a: !tt.ptr<i32>, %b: !tt.ptr<i32>, %c: i1, %n: i32) {\n"

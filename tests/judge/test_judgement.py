@@ -45,6 +45,31 @@ def test_bad_candidates_get_the_right_status_and_a_reason_to_act_on(
     assert verdict.geomean_speedup is None
 
 
+@pytest.mark.parametrize(
+    ("file", "fact", "code"),
+    [
+        ("syntax_error.py_", "code", "def extend_attention_fwd(q_extend, k_extend"),
+        ("out_of_bounds.py", "code", "past = tl.load(q + n + i % 16)"),
+        ("racing_programs.py", "other_code", "tl.store(out, total.to(out.dtype.element_ty))"),
+        ("torch_matmul.py", "code", "logits = torch.matmul(q_extend.transpose(0, 1), k_extend.permute(1, 2, 0))"),
+        (
+            "wrong_answer.py",
+            "store_code",
+            ["tl.store(out + i, tl.zeros([BLOCK], tl.float32).to(out.dtype.element_ty), mask=i < n)"],
+        ),
+    ],
+)
+def test_a_failure_holds_the_candidates_own_line(judge: CandidateJudge, file: str, fact: str, code: object) -> None:
+    facts = judge.check(Candidate((CANDIDATES / file).read_text()), 1, lambda _line: None).facts
+    assert facts[fact] == code
+
+
+def test_a_wrong_answer_names_the_first_wrong_place_and_who_writes_there(judge: CandidateJudge) -> None:
+    facts = judge.check(Candidate((CANDIDATES / "wrong_answer.py").read_text()), 1, lambda _line: None).facts
+    assert {"request", "head", "row", "column", "expected"} <= set(facts)
+    assert (facts["output"], facts["got"], facts["store_lines"]) == ("o_extend", 0.0, [10])
+
+
 def test_equal_failures_have_equal_text(judge: CandidateJudge) -> None:
     source = (CANDIDATES / "out_of_bounds.py").read_text()
     first, second = _judged(judge, source, 1), _judged(judge, source, 2)

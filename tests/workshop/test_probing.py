@@ -41,6 +41,8 @@ def test_each_function_is_timed_and_a_wrong_one_spoils_no_other(prober: Prober) 
     assert isinstance(told, dict)
     assert list(told) == ["probe_short", "probe_wrong", "probe_long"]
     assert "status" in told["probe_wrong"] and "ns_min" not in told["probe_wrong"]
+    line = (HEADER + KERNEL).splitlines().index("    torch.empty(4) + 1") + 1
+    assert told["probe_wrong"]["code"] == [f"{line} | torch.empty(4) + 1"]
     assert told["probe_short"]["launches"] == 1
     assert 0 < told["probe_short"]["ns_min"] <= told["probe_short"]["ns_median"]
     assert told["probe_long"]["ns_min"] > 10 * told["probe_short"]["ns_min"]

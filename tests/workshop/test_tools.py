@@ -224,6 +224,16 @@ def test_pages_say_what_host_code_may_do(workshop: Workshop) -> None:
     assert "64 KiB" in str(workshop.call("docs", {"page": "rules"})["text"])
 
 
+def test_docs_searches_and_takes_a_page_or_a_query(workshop: Workshop) -> None:
+    answer = workshop.call("docs", {"query": "allocate scratch on the host"})
+    rows = answer["found"]
+    assert isinstance(rows, list) and rows[0]["page"] == "rules"
+    with pytest.raises(RequestError, match="a page or a query, got both"):
+        workshop.call("docs", {"query": "scratch", "page": "rules"})
+    with pytest.raises(RequestError, match="argument query of docs"):
+        workshop.call("docs", {"query": ""})
+
+
 def test_no_tool_tells_what_is_true_of_the_chip_not_even_once_the_record_does(
     workshop: Workshop, ledger: SqlLedger
 ) -> None:

@@ -7,6 +7,7 @@ from kernelwright.chips.catalogue import chip_sha256, load_chip
 from kernelwright.chips.emulated.chip import EmulatedChip
 from kernelwright.chips.emulated.profiles.true_rates import true_rates
 from kernelwright.cli.counting import PublicCounters
+from kernelwright.compiler.language_documents import language_documents
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import RequestError
@@ -129,6 +130,7 @@ class WiredBench:
             folder=home() / "runs" / self._run / "files",
             also_public=self._also_public,
             counters=self._counters(),
+            language=language_documents,
         )
         return Workshop(bench)
 

@@ -9,6 +9,7 @@ import typer
 from kernelwright.cli.arguments import ChipName, Json, ProblemName, SuiteName, Unsafe
 from kernelwright.cli.output import Output
 from kernelwright.core.errors import RequestError
+from kernelwright.core.source_lines import format_code
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,6 +80,8 @@ def draw_verdict(verdict: "Verdict", console: "Console") -> None:
         print_table(workload_table(verdict), console)
     if not verdict.is_accepted:
         console.print(f"{verdict.status}  {verdict.reason}", soft_wrap=True)
+        for line in format_code(verdict.facts):
+            console.print(f"  {line}", soft_wrap=True)
     else:
         hidden = sum(result.hidden for result in verdict.workloads)
         noise = "times are emulated and exact" if verdict.emulated else f"A/A noise {format_noise(verdict.noise_floor)}"

@@ -25,6 +25,17 @@ def written_arguments(module: Module) -> frozenset[int]:
     return frozenset(written)
 
 
+def writing_lines(module: Module, argument: int) -> tuple[int, ...]:
+    """Return the source lines, in order, of stores and atomics that may write through argument number `argument`."""
+    sources = _trace(module.entry)
+    found = {
+        op.location.line
+        for op in walk(module.entry.body)
+        if op.name in _WRITERS and argument in sources.get(op.operands[0], set())
+    }
+    return tuple(sorted(found - {0}))
+
+
 def stored_bytes(module: Module) -> int:
     """Return the bytes that one program stores if each of its stores is reached once."""
     total = 0

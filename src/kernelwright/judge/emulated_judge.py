@@ -252,15 +252,16 @@ class EmulatedJudge(CandidateJudge):
             verdict = replace(found.verdict, seconds=self._seconds(watch))
             return EmulatedJudged(verdict, found.plans.executed, (), found.plans.timed, found.times_ns)
         except stages.FirstFailure as failure:
-            failed = self._failed(failure)
+            failed = self._failed(failure, candidate.source)
             if failed.status == "harness_error":
                 raise HarnessError(failed.reason) from None
             kept = {"advice": verdict.advice, "plan_sha256": verdict.plan_sha256, "baseline": verdict.baseline}
             return Judged(replace(failed, **kept, emulated=True, seconds=self._seconds(watch)))  # type: ignore[arg-type]
 
-    def _failed(self, failure: stages.FirstFailure) -> Verdict:
+    def _failed(self, failure: stages.FirstFailure, source: str) -> Verdict:
         """Return the verdict of a first failure; a workload of the executed suite is named with its suite."""
-        failed, workload = failed_verdict(failure.fault, failure.workload), failure.workload
+        workload = failure.workload
+        failed = failed_verdict(failure.fault, workload, source)
         if workload is None or workload.hidden or not self._is_full or not any(w is workload for w in self._workloads):
             return failed
         named = f"workload '{workload.name}'"

@@ -212,7 +212,7 @@ class CandidateJudge:
             verdict, plans, cases = course.follow(verdict, plans, maker, self._calls, timed)
             return Judged(replace(verdict, seconds=self._seconds(watch)), plans, cases)
         except stages.FirstFailure as failure:
-            failed = failed_verdict(failure.fault, failure.workload)
+            failed = failed_verdict(failure.fault, failure.workload, candidate.source)
             if failed.status == "harness_error":
                 raise HarnessError(failed.reason) from None
             kept = {"advice": verdict.advice, "plan_sha256": verdict.plan_sha256, "baseline": verdict.baseline}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TypeVar
 
+from kernelwright.chips.stores import store_lines
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.fault import Fault
 from kernelwright.core.ir_text import architecture_fingerprint
@@ -151,7 +152,7 @@ def check_answers(
         outputs = {name: execution.outputs.get(name, b"") for name in case.inputs.answers}
         report = problem.check(outputs, case.inputs, case.expected, baseline)
         if not report.passed:
-            raise FirstFailure(_wrong_answer(report), case.workload)
+            raise FirstFailure(_wrong_answer(report, plan), case.workload)
         reports.append(report)
     return max(reports, key=lambda report: report.rel_l2)
 
@@ -184,11 +185,12 @@ def check_options(
     return executed
 
 
-def _wrong_answer(report: ErrorReport) -> Fault:
+def _wrong_answer(report: ErrorReport, plan: LaunchPlan) -> Fault:
     facts: dict[str, object] = {"rel_l2": report.rel_l2, "rel_l2_gate": report.rel_l2_gate}
     if report.wrong is not None:
         facts |= {"output": report.wrong.output, **dict(report.wrong.place)}
         facts |= {"expected": report.wrong.expected, "got": report.wrong.got}
+        facts["store_lines"] = list(store_lines(plan, report.wrong.output))
     if report.by_spread:
         facts["rel_l2_by_spread"] = dict(report.by_spread)
     if len(report.by_output) > 1:
@@ -210,7 +212,7 @@ def check_witnesses(
         report = problem.check(outputs, case.inputs, case.expected, baseline)
         if not report.passed:
             reason = f"timed calls must give the answers of checked calls: {report.reason}"
-            raise FirstFailure(Fault("incorrect", reason), case.workload)
+            raise FirstFailure(replace(_wrong_answer(report, plan), reason=reason), case.workload)
 
 
 def plans_sha256(plans: Sequence[LaunchPlan]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from kernelwright.core.codec import to_json
 from kernelwright.core.fault import Fault
 from kernelwright.core.problem import Workload
+from kernelwright.core.source_lines import with_code
 from kernelwright.core.verdict import Verdict, WorkloadResult
 
 _KINDS = {
@@ -20,8 +21,12 @@ _KINDS = {
 _TOO_LARGE = "needs more on-chip memory than the chip has, with smaller tiles or fewer stages it fits"
 
 
-def failed_verdict(fault: Fault, workload: Workload | None = None) -> Verdict:
-    """Return the verdict of a first failure; on a hidden workload it tells regime and kind only."""
+def failed_verdict(fault: Fault, workload: Workload | None = None, source: str = "") -> Verdict:
+    """Return the verdict of a first failure; on a hidden workload it tells regime and kind only.
+
+    Facts hold the text of the lines of `source` that the fault names.
+    """
+    fault = with_code(fault, source)
     if workload is None:
         return Verdict(fault.status, fault.reason, dict(fault.facts))
     if workload.hidden:

@@ -60,7 +60,12 @@ class ProfileArguments(Arguments):
 class DocsArguments(Arguments):
     """Arguments of `docs`."""
 
-    page: str | None = Field(default=None, description="name of a page; the list of pages if left out")
+    page: str | None = Field(
+        default=None, description="name of a page, or of a function such as tl.dot; the list of pages if left out"
+    )
+    query: str | None = Field(
+        default=None, min_length=1, max_length=400, description="words to search the pages and Triton's language for"
+    )
     offset: int = Field(default=0, ge=0, description="first character to return")
 
 

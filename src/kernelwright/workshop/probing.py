@@ -11,6 +11,7 @@ from kernelwright.core.fault import Fault
 from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.problem import Argument
 from kernelwright.core.protocols import Capture, ChipSession
+from kernelwright.core.source_lines import format_code, with_code
 
 FUNCTIONS_LIMIT = 32
 REPEATS = 9
@@ -39,11 +40,12 @@ class Prober:
         try:
             session.put(_INPUTS, {})
             captured = self._capture(source, names)
-            told = {
-                name: _told(found) if isinstance(found, Fault) else self._measure(session, found)
-                for name, found in captured.items()
+            found = {
+                name: one if isinstance(one, Fault) else self._measure(session, one) for name, one in captured.items()
             }
-            return {"probes": told}
+            return {
+                "probes": {name: _told(one, source) if isinstance(one, Fault) else one for name, one in found.items()}
+            }
         finally:
             session.close()
 
@@ -62,14 +64,14 @@ class Prober:
             found |= dict.fromkeys(guilty, plans)
         return {name: found[name] for name in names}
 
-    def _measure(self, session: ChipSession, captured: LaunchPlan) -> dict[str, object]:
+    def _measure(self, session: ChipSession, captured: LaunchPlan) -> dict[str, object] | Fault:
         plan = captured.choose((0,) * len(captured.launches))
         loaded = session.load(plan, False, self.limit_s)
         if isinstance(loaded, Fault):
-            return _told(loaded)
+            return loaded
         # The first call meets cold code and fresh pages, and is left out.
         times = session.time([plan], [_INPUTS], [0] * (REPEATS + 1), self.limit_s)
-        return _told(times) if isinstance(times, Fault) else _figures(plan, times.times_ns[1:])
+        return times if isinstance(times, Fault) else _figures(plan, times.times_ns[1:])
 
 
 def _with_entry(source: str, names: Sequence[str]) -> str:
@@ -101,7 +103,8 @@ def _figures(plan: LaunchPlan, times: tuple[int, ...]) -> dict[str, object]:
     }
 
 
-def _told(fault: Fault) -> dict[str, object]:
+def _told(fault: Fault, source: str) -> dict[str, object]:
     if fault.status == "harness_error":
         return {"status": fault.status, "reason": "the chip or sandbox failed, not the probe; try again"}
-    return {"status": fault.status, "reason": fault.reason}
+    code = format_code(with_code(fault, source).facts)
+    return {"status": fault.status, "reason": fault.reason, **({"code": list(code)} if code else {})}

@@ -26,6 +26,7 @@ from kernelwright.workshop.arguments import (
     WriteArguments,
 )
 from kernelwright.workshop.budget import remaining_view
+from kernelwright.workshop.docs import docs_found, docs_list, docs_text, require_one
 from kernelwright.workshop.pages import PAGES
 from kernelwright.workshop.profile import profile_view, told_in_full
 from kernelwright.workshop.view import evaluation_view, verdict_view
@@ -157,11 +158,12 @@ def _profile(bench: Workbench, arguments: ProfileArguments) -> Answer:
 
 def _docs(bench: Workbench, arguments: DocsArguments) -> Answer:
     pages = {**PAGES, **bench.pages}
+    require_one(arguments)
+    if arguments.query is not None:
+        return docs_found(pages, bench.language, arguments.query)
     if arguments.page is None:
-        return {"pages": sorted(pages)}
-    if arguments.page not in pages:
-        raise UnknownNameError("page", arguments.page, pages)
-    return {"page": arguments.page, **_part(pages[arguments.page], arguments.offset)}
+        return docs_list(pages)
+    return {"page": arguments.page, **_part(docs_text(pages, bench.language, arguments.page), arguments.offset)}
 
 
 def _notes(bench: Workbench, arguments: NotesArguments) -> Answer:
@@ -274,7 +276,10 @@ TOOLS: Mapping[str, ToolSpec] = {
             "of the first three, or of the one you name.",
             ProfileArguments, _profile, is_read_only=True, uses_chip=True,
         ),
-        ToolSpec("docs", "Pages on rules, tools and kernels.", DocsArguments, _docs, is_read_only=True),
+        ToolSpec(
+            "docs", "Pages on rules, tools and kernels, and the functions of Triton's language; query searches all.",
+            DocsArguments, _docs, is_read_only=True,
+        ),
         ToolSpec("notes", "Add to the notebook, or read it.", NotesArguments, _notes, is_idempotent=False),
         ToolSpec(
             "history", "All evaluations of the run, or one with its source.", HistoryArguments, _history,

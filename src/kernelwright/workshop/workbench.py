@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kernelwright.core.candidate import Candidate
+from kernelwright.core.document import Document
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import ChipSpec, Recorder
 from kernelwright.core.verdict import Verdict
@@ -24,7 +25,7 @@ class Workbench:
     (see `workshop.probing`); `pages` are further documents by name. Calls may come from several threads; those that
     use the chip wait for each other on `chip_in_use`, or they would spoil each other's times. `counters` tells, by name
     of public workload, what a profiler shows of a candidate's launches, without anything that the chip hides; None
-    where the chip has no counters.
+    where the chip has no counters. `language` gives the documents of Triton's language, worked out when asked for.
     """
 
     brief: Brief
@@ -36,6 +37,7 @@ class Workbench:
     pages: Mapping[str, str] = field(default_factory=dict)
     also_public: tuple[str, ...] = ()
     counters: Counters | None = None
+    language: Callable[[], Sequence[Document]] = tuple
     chip_in_use: threading.Lock = field(default_factory=threading.Lock)
 
     @property
