@@ -50,4 +50,4 @@ def test_without_the_sdk_one_line_says_what_to_install_and_everything_else_works
 def test_run_refuses_the_engineer_that_comes_by_a_server(tmp_path: Path) -> None:
     done = run(tmp_path, "run", "matmul", "--chip", "cpu", "--engineer", "mcp")
     assert done.code == 2
-    assert "must be started by its own command, 'kernelwright mcp'" in done.err
+    assert "Start the server: kernelwright mcp --problem matmul --chip cpu" in done.err
