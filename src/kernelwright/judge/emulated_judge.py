@@ -165,7 +165,7 @@ class EmulatedJudge(CandidateJudge):
             return self._at_least_a_launch(list(times))
 
     def _at_least_a_launch(self, times: Sequence[int | Fault]) -> list[int | Fault]:
-        """Return the times, that of a call without launches as that of an empty one: no ratio to it is worth anything."""
+        """Return the times, that of a call without launches as that of an empty one: a ratio to it says nothing."""
         floor_ns = round(self._chip.peaks().launch_ns)
         return [time if isinstance(time, Fault) else max(time, floor_ns) for time in times]
 
