@@ -126,7 +126,8 @@ class Host:
             self.voice.say,
         )  # fmt: skip
         summary = summarise(store.entries(name))
-        self.desk.tell(state="closed", name=name, result=to_json(summary), advice=f"kernelwright report {name}")
+        advice = f"all of it: kernelwright report {name}"
+        self.desk.tell(state="closed", name=name, result=to_json(summary), advice=advice)
         self.voice.say(f"run {name} is closed: {summary.final_status}. Read it: kernelwright report {name}")
 
     def _take_up(self, entries: tuple[Entry, ...]) -> None:

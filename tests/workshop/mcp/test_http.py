@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from mcp_types import TextResourceContents
 
 from kernelwright.core.errors import RequestError
 from kernelwright.workshop.mcp.answers import PAGE_TOKENS, token_estimate
@@ -142,6 +143,55 @@ def test_long_answers_come_in_pages_that_join_to_the_whole(tmp_path: Path) -> No
         for name, text in texts.items():
             run.tools.call("write_file", {"path": name, "text": text})
         asyncio.run(read(place))
+
+
+def test_a_huge_notebook_and_a_huge_source_come_in_pages(tmp_path: Path) -> None:
+    notes = [f"{number} " + "n" * 7900 for number in range(40)]
+    source = SOURCE + "# 0123456789 0123456789\n" * 9000
+
+    async def read(place: Place) -> None:
+        async with http_client(place) as client:
+            offset, found = 0, list[object]()
+            while offset is not None:
+                result = await client.call_tool("notes", {"offset": offset})
+                assert token_estimate(text_of(result)) <= PAGE_TOKENS
+                page = answer_of(result)
+                found = [*page["notes"], *found]  # type: ignore[misc]
+                offset = page["next_offset"]  # type: ignore[assignment]
+            assert found == notes
+            assert (await call(client, "history", {"evaluation": 1}))["source"] == source
+            (notebook,) = (await client.read_resource("kernelwright://notebook")).contents
+            assert isinstance(notebook, TextResourceContents)
+            assert notebook.text.startswith("(37 older notes") and token_estimate(notebook.text) <= PAGE_TOKENS
+
+    with worked(tmp_path) as run, served(run.tools.call) as place:
+        for note in notes:
+            run.tools.note(note)
+        run.tools.evaluate(source)
+        asyncio.run(read(place))
+
+
+def test_many_clients_at_once_leave_a_whole_chain_with_every_call(tmp_path: Path) -> None:
+    names = [f"client-{number}" for number in range(6)]
+
+    async def work(place: Place, name: str) -> object:
+        async with http_client(place, name) as client:
+            await call(client, "write_file", {"path": f"{name}.py", "text": name})
+            await call(client, "notes", {"text": f"{name} was here"})
+            found = await call(client, "evaluate", {"source": f"{SOURCE}# {name}\n"})
+            await call(client, "read_file", {"path": f"{name}.py"})
+            return found["evaluation"]
+
+    async def all_at_once(place: Place) -> list[object]:
+        return await asyncio.gather(*(work(place, name) for name in names))
+
+    with worked(tmp_path, evaluations=20) as run, served(run.tools.call) as place:
+        assert sorted(asyncio.run(all_at_once(place))) == [1, 2, 3, 4, 5, 6]  # type: ignore[type-var]
+        made = [(entry["client"], entry["name"]) for entry in run.calls()]
+        assert sorted(made) == sorted(
+            (name, tool) for name in names for tool in ("write_file", "notes", "evaluate", "read_file")
+        )
+        assert run.ledger.check_chain("r") == ()
 
 
 def test_an_address_in_use_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -258,3 +258,20 @@ def test_leaving_in_the_middle_of_an_evaluation_ends_the_process_within_seconds_
     process.stdout.close()
     process.stderr.close()
     assert kinds(tmp_path) == ["opened", "session", "reference", "tool_call"]
+
+
+def test_a_client_that_hears_nothing_any_more_has_left(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command(tmp_path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=environment(tmp_path),
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    process.stdout.close()
+    process.stdin.write(
+        '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},'
+        '"clientInfo":{"name":"raw","version":"1"}}}\n'
+    )
+    process.stdin.flush()
+    # Standard input stays open all the while.
+    assert process.wait(60) == 0
+    process.stdin.close()

@@ -24,6 +24,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATH = "/mcp"
 LOOPBACK = "127.0.0.1"
+EVERY_ADDRESS = ("0.0.0.0", "::")
 START_S = 30.0
 STOP_S = 10.0
 # Agents sleep for hours between calls; a session costs next to nothing.
@@ -54,7 +55,7 @@ def served(
     server = tools if isinstance(tools, ToolServer) else ToolServer(tools)
     token = secrets.token_urlsafe(32) if token is None else token
     listening = _listen(host, port)
-    shown = f"[{host}]" if ":" in host else host
+    shown = socket.gethostname() if host in EVERY_ADDRESS else f"[{host}]" if ":" in host else host
     bound = listening.getsockname()[1]
     app = server.sdk_server().streamable_http_app(
         streamable_http_path=PATH,
@@ -77,7 +78,8 @@ def is_loopback(host: str) -> bool:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends at once only on sockets that name their protocol; on others every answer waits 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
@@ -94,7 +96,7 @@ def _security(host: str) -> TransportSecuritySettings:
     Besides loopback those are the address served and, where that is every address, the machine's own names.
     """
     names = {"127.0.0.1", "localhost", "[::1]", f"[{host}]" if ":" in host else host}
-    if host in ("0.0.0.0", "::"):  # asked for, and a token is needed
+    if host in EVERY_ADDRESS:
         name = socket.gethostname()
         names |= {name, socket.getfqdn()}
         with contextlib.suppress(OSError):

@@ -47,6 +47,7 @@ class ToolServer:
         self.jobs = Jobs(call)
         self.requests_in_hand = 0
         self._patience_s, self._progress_s, self._doing = patience_s, progress_s, doing
+        self._tools = {name: _tool(spec) for name, spec in TOOLS.items()}
         self._readings = Readings(self._asked, state)
 
     def sdk_server(self) -> Server[dict[str, object]]:
@@ -55,6 +56,8 @@ class ToolServer:
             "kernelwright",
             version=__version__,
             instructions=INSTRUCTIONS,
+            # Asked at every call over HTTP; without it the SDK lists all tools for it.
+            get_tool_input_schema=lambda name: self._tools[name].input_schema if name in self._tools else None,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_list_resources=self._readings.list_resources,
@@ -73,7 +76,7 @@ class ToolServer:
             self.requests_in_hand -= 1
 
     async def _list_tools(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[_tool(spec) for spec in TOOLS.values()])
+        return types.ListToolsResult(tools=list(self._tools.values()))
 
     async def _call_tool(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         try:

@@ -16,6 +16,7 @@ from kernelwright.workshop.mcp.server import ToolServer
 
 # After its last message a client still gets the answers that are ready this soon.
 GRACE_S = 2.0
+FLUSH_S = 1.0
 _STEP_S = 0.05
 
 
@@ -26,24 +27,36 @@ def served_stdio(tools: ToolServer, on_leave: Callable[[], None]) -> Iterator[No
     Standard output belongs to the protocol from the moment the context begins: what else is printed goes to standard
     error. When the context ends, what is in hand is answered if that takes no longer than two seconds.
     """
-    ready, is_ending = threading.Event(), threading.Event()
+    ready, is_over, is_ending = threading.Event(), threading.Event(), threading.Event()
 
     async def serve() -> None:
         async with stdio_server() as (read, write):
             ready.set()
             server = tools.sdk_server()
             incoming = _Incoming(read, write, tools)
-            await server.run(incoming, write, server.create_initialization_options())
+            try:
+                await server.run(incoming, write, server.create_initialization_options())
+            finally:
+                is_over.set()
 
     def run() -> None:
         # Whatever ends the connection, a closed pipe or a fault in it: the client is gone.
         with contextlib.suppress(Exception):
             asyncio.run(serve())
         ready.set()
+        is_over.set()
+
+    serving = threading.Thread(target=run, name="mcp-stdio", daemon=True)
+
+    def watch() -> None:
+        is_over.wait()
+        # Last answers are being written; a thread that waits for input of a client that hears nothing never ends.
+        serving.join(FLUSH_S)
         if not is_ending.is_set():
             on_leave()
 
-    threading.Thread(target=run, name="mcp-stdio", daemon=True).start()
+    serving.start()
+    threading.Thread(target=watch, name="mcp-stdio-end", daemon=True).start()
     ready.wait()
     try:
         yield
