@@ -27,7 +27,9 @@ def read(syntax: Syntax, text: str) -> Any:
 
 def yaml_of(document: dict[str, Any]) -> str:
     written = io.StringIO()
-    ruamel.YAML(typ="safe", pure=True).dump(document, written)
+    writer = ruamel.YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.dump(document, written)
     return written.getvalue()
 
 

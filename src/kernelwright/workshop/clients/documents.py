@@ -1,6 +1,7 @@
 """Texts of configuration files in which one entry is set and everything else stays."""
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -32,14 +33,51 @@ def text_with(setting: Setting, text: str) -> str:
 
     Raises ValueError, one line with the place, for a text that cannot be read or holds something else on the way.
     """
+    entries: list[tuple[Sequence[str], object]] = []
     if not text.strip():
-        for name, value in (setting.begin or {}).items():
-            text = _SETTERS[setting.syntax](text, (name,), value)
+        entries += [((name,), value) for name, value in (setting.begin or {}).items()]
     if setting.keys:
-        return _SETTERS[setting.syntax](text, setting.keys, setting.value)
-    for name, value in setting.value.items():
-        text = _SETTERS[setting.syntax](text, (name,), value)
-    return text
+        entries.append((setting.keys, setting.value))
+    else:
+        entries += [((name,), value) for name, value in setting.value.items()]
+    after = text
+    for keys, value in entries:
+        after = _SETTERS[setting.syntax](after, keys, value)
+    if setting.syntax != "json":
+        _require_same(_READERS[setting.syntax], text, after, entries)
+    return after
+
+
+def _require_same(
+    read: Callable[[str], Any], before: str, after: str, entries: Sequence[tuple[Sequence[str], object]]
+) -> None:
+    """Raise ValueError unless `after` says what `before` said and the entries: libraries have faults too."""
+    wanted = read(before) or {}
+    for keys, value in entries:
+        place = wanted
+        for name in keys[:-1]:
+            place[name] = place.get(name) or {}
+            place = place[name]
+        place[keys[-1]] = value
+    if _canonical(read(after)) != _canonical(wanted):
+        raise ValueError("it cannot be written back with all that it says")
+
+
+def _canonical(value: object) -> object:
+    """Return a value whose text is equal for equal values, whatever the order of names; NaN too."""
+    if isinstance(value, Mapping):
+        return sorted((repr(name), repr(_canonical(item))) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    return repr(value)
+
+
+def _read_yaml(text: str) -> Any:
+    ruamel = _package("ruamel.yaml")
+    try:
+        return ruamel.YAML(typ="safe", pure=True).load(text)
+    except ruamel.error.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
 
 
 def _set_toml(text: str, keys: Sequence[str], value: object) -> str:
@@ -140,3 +178,4 @@ _SETTERS: Mapping[Syntax, Callable[[str, Sequence[str], object], str]] = {
     "toml": _set_toml,
     "yaml": _set_yaml,
 }
+_READERS: Mapping[Syntax, Callable[[str], Any]] = {"toml": tomllib.loads, "yaml": _read_yaml}
