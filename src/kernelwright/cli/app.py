@@ -18,13 +18,14 @@ from kernelwright.cli import (
     proving,
     reading,
     running,
+    serving,
     supervising,
 )
 
 _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
     "Look": (listing.problems, chips.chips, listing.engineers, checking.doctor),
     "Work": (initialising.init, judging.judge, running.run, checking.bench, compiling.compile),
-    "Lend": (connecting.mcp_config, connecting.skill),
+    "Lend": (serving.mcp, connecting.mcp_config, connecting.skill),
     "See why": (profiling.profile, codesigning.codesign),
     "Supervise": (
         supervising.status,

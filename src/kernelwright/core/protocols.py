@@ -239,7 +239,8 @@ class Engineer(Protocol):
     One that knows only some problems has their names in an attribute `only_problems`. One that makes the same calls
     when it begins again, as far as answers are the same, says so by an attribute `repeats_calls`: a resumed run then
     answers from the record; others go on live, and find what was done in `history` and `notes`. One that has options,
-    or kinds behind a colon in its name, has a method `with_options(kind, options)` that returns it ready to work.
+    or kinds behind a colon in its name, has a method `with_options(kind, options)` that returns it ready to work. One
+    that only a command of its own can start has that command in an attribute `started_by`.
     """
 
     @property

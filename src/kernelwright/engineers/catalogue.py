@@ -43,12 +43,19 @@ def engineers_for(problem: str) -> tuple[str, ...]:
 
 def require_fit(name: str, problem: str) -> None:
     """Raise RequestError, with advice, unless the engineer `name` can work on the problem of that name or address."""
+    if _started_by(name):
+        raise RequestError(f"engineer '{name}' must be started by its own command, '{_started_by(name)}'; 'run' cannot")
     if _knows(load_engineer(name), problem):
         return
-    others = ", ".join(engineers_for(problem))
+    others = ", ".join(other for other in engineers_for(problem) if not _started_by(other))
     advice = f"--engineer can be {others}" if others else "judge kernels of your own: kernelwright judge"
     only = ", ".join(_only_problems(load_engineer(name)))
     raise RequestError(f"engineer '{name}' must get a problem that it knows, only {only}, got '{problem}'; {advice}")
+
+
+def _started_by(name: str) -> str:
+    """Return the command that alone can start an engineer, empty for those that any run can have."""
+    return str(getattr(load_engineer(name), "started_by", ""))
 
 
 def _knows(engineer: Engineer, problem: str) -> bool:

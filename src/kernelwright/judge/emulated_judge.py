@@ -230,6 +230,8 @@ class EmulatedJudge(CandidateJudge):
     def _judged(self, candidate: Candidate, seed: int, progress: Progress, timed: bool) -> Judged:
         watch = stages.Stopwatch(self._limits)
         with watch.phase("baseline"):
+            if self._times is None:
+                progress("reference: emulated times")
             self.emulated_baseline()
             baseline = self.baseline(progress)
         for meter in self._meters:

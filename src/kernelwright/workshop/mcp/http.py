@@ -1,4 +1,4 @@
-"""The tools over streamable HTTP: everyone is asked for a token, and only this machine is served unless told otherwise."""
+"""The tools over streamable HTTP: everyone needs the token, and only this machine is served unless told otherwise."""
 
 import asyncio
 import contextlib
