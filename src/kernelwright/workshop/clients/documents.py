@@ -24,7 +24,7 @@ class Setting:
 
     syntax: Syntax
     keys: tuple[str, ...]
-    value: Mapping[str, object]
+    value: object
     begin: Mapping[str, object] | None = None
 
 
@@ -39,6 +39,7 @@ def text_with(setting: Setting, text: str) -> str:
     if setting.keys:
         entries.append((setting.keys, setting.value))
     else:
+        assert isinstance(setting.value, Mapping)
         entries += [((name,), value) for name, value in setting.value.items()]
     after = text
     for keys, value in entries:
