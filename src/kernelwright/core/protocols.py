@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from kernelwright.core.candidate import Candidate
@@ -228,6 +229,9 @@ class Tools(Protocol):
 
     def heed(self) -> None:
         """Raise `BudgetSpent` when the run is over, for whoever waits without calling; see `Recorder.heed`."""
+
+    def own_folder(self) -> Path:
+        """Return a folder of the run for an engineer's own files, such as logs; no tool reaches it."""
 
     def submit(self) -> Mapping[str, object]:
         """Say that the best candidate so far is final."""

@@ -133,9 +133,7 @@ def main(arguments: list[str]) -> int:
 def _talk(connection: Connection, given: argparse.Namespace) -> None:
     offered = {"fs": {"readTextFile": False, "writeTextFile": False}, "terminal": False}
     me = {"name": "kernelwright", "version": __version__}
-    connection.request(
-        "initialize", {"protocolVersion": PROTOCOL, "clientCapabilities": offered, "clientInfo": me}
-    )
+    connection.request("initialize", {"protocolVersion": PROTOCOL, "clientCapabilities": offered, "clientInfo": me})
     token = {"name": "Authorization", "value": f"Bearer {os.environ.get(given.token_variable, '')}"}
     server = {"type": "http", "name": given.server, "url": given.url, "headers": [token]}
     opened = connection.request("session/new", {"cwd": str(Path.cwd()), "mcpServers": [server]})

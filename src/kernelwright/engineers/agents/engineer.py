@@ -3,10 +3,9 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,42 +72,43 @@ class ClientAtWork:
     def prepare(self, setup: Setup) -> Sequence[str]:
         """Return which client will work; raises RequestError where it is not installed."""
         program = self._program()
-        return (f"{CLIENTS[self.kind.name].title} {self._version(program)} will work, by {program}",)
+        return (f"{CLIENTS[self.kind.name].title} works: {_version(program, self.kind.version)}, {program}",)
 
     def work(self, tools: Tools, seed: int) -> None:
         """Start the client, and again when it leaves early, until the run is over."""
-        from kernelwright.engineers.agents.supervision import Rules, Supervisor  # noqa: PLC0415  # needs the extra
+        from kernelwright.engineers.agents.supervision import AtWork, Rules, Supervisor  # noqa: PLC0415  # needs the extra
 
         program = self._program()
-        supervisor = Supervisor(
-            self.kind, program, self._version(program), self.model, self._environment(), tools, self.rules or Rules()
-        )
-        supervisor.work()
+        client = AtWork(self.kind, program, _version(program, self.kind.version), self.model, self._environment())
+        Supervisor(client, tools, self.rules or Rules()).work()
 
     def _program(self) -> str:
         found = shutil.which(self.kind.program, path=self._environment().get("PATH"))
         if found is None:
             client = CLIENTS[self.kind.name]
             raise RequestError(
-                f"engineer '{self.name}' works by {client.title}, whose command {self.kind.program} is not on the path. "
-                f"Install it: {client.install}"
+                f"engineer '{self.name}' works by {client.title}, whose command {self.kind.program} is not on "
+                f"the path. Install it: {client.install}"
             )
         _require_server()
         return str(Path(found).absolute())
 
-    def _version(self, program: str) -> str:
-        try:
-            told = subprocess.run(
-                [program, *self.kind.version], capture_output=True, text=True, timeout=_VERSION_S, check=False,
-                env=dict(self._environment()), stdin=subprocess.DEVNULL, errors="replace",
-            )  # fmt: skip
-        except (OSError, subprocess.TimeoutExpired):
-            return "of unknown version"
-        lines = told.stdout.strip().splitlines()
-        return lines[0][:80] if lines else "of unknown version"
-
     def _environment(self) -> Mapping[str, str]:
         return os.environ if self.environment is None else self.environment
+
+
+@cache
+def _version(program: str, arguments: tuple[str, ...]) -> str:
+    """Return what a client says of its version; some need many seconds to say it."""
+    try:
+        told = subprocess.run(
+            [program, *arguments], capture_output=True, text=True, timeout=_VERSION_S, check=False,
+            stdin=subprocess.DEVNULL, errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return "version unknown"
+    lines = told.stdout.strip().splitlines()
+    return lines[0][:80] if lines else "version unknown"
 
 
 def _require_server() -> None:

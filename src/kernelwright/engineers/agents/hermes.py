@@ -1,6 +1,5 @@
 """Hermes Agent, headless: `hermes -z` in a home of its own with the user's configuration and logins in it."""
 
-import json
 from collections.abc import Iterable
 
 from kernelwright.engineers.agents.json_lines import PlainWords, count_of, object_of

@@ -55,7 +55,9 @@ class _Reader:
         if isinstance(usage, dict):
             usd = told.get("costUsd")
             read, written = count_of(usage, "input", "cacheRead", "cacheWrite"), count_of(usage, "output")
-            yield Used(str(told.get("model") or ""), read, written, float(usd) if isinstance(usd, int | float) else None)
+            yield Used(
+                str(told.get("model") or ""), read, written, float(usd) if isinstance(usd, int | float) else None
+            )
 
 
 KIND = Kind(CLIENT.name, "openclaw", _launch, _Reader)

@@ -7,9 +7,9 @@ _BEGIN = """\
 
 ---
 
-Work on the run that the tools of the MCP server kernelwright belong to, alone and without asking anybody, until a tool answers
-that the run is over or nothing more is worth trying. Nobody reads what you write here: what matters stands in tool
-calls. Begin now: call `brief`, then `notes` and `history`.
+Work on the run of the MCP server kernelwright, alone and without asking anybody, until a tool answers that the run is
+over or nothing more is worth trying. Nobody reads what you write here: what matters stands in tool calls. Begin now:
+call `brief`, then `notes` and `history`.
 """
 
 _AGAIN = """\

@@ -5,12 +5,14 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
-from kernelwright.core.errors import RequestError
+from kernelwright.core.errors import HarnessError
+from kernelwright.engineers.agents import leash
 from kernelwright.engineers.agents.kind import Launch, Reader, Report
 
 # Bytes kept of each stream of one session; more is read and dropped.
@@ -28,16 +30,17 @@ class Session:
     def __init__(
         self, launch: Launch, environment: Mapping[str, str], folder: Path, kept: Path, reader: Reader
     ) -> None:
-        """Start the client; raises RequestError when it cannot be started."""
+        """Start the client; raises HarnessError when that cannot be done."""
         _prepare(launch)
         inherited = {name: value for name, value in environment.items() if name not in launch.without}
         try:
             self._process = subprocess.Popen(
-                launch.command, cwd=folder, env={**inherited, **launch.environment}, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                [sys.executable, "-I", leash.__file__, *launch.command], cwd=folder, start_new_session=True,
+                env={**inherited, **launch.environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
             )  # fmt: skip
         except OSError as error:
-            raise RequestError(f"a client must be a program that starts, {launch.command[0]}: {error.strerror}") from None
+            raise HarnessError(f"a client must start, {launch.command[0]} does not: {error.strerror}") from None
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._reader, self._last = reader, ""
         out, err = self._process.stdout, self._process.stderr
@@ -78,6 +81,8 @@ class Session:
         for thread in self._threads:
             # A process that left the group may hold the pipe open.
             thread.join(END_S)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         for report in self._reader.end():
             self._reports.put(report)
 
@@ -92,13 +97,17 @@ class Session:
 def _prepare(launch: Launch) -> None:
     for path, text in launch.files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A file may hold the token.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
+        with _own_file(path) as file:
+            file.write(text.encode())
     for path, target in launch.links.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not path.is_symlink():
             path.symlink_to(target)
+
+
+def _own_file(path: Path) -> IO[bytes]:
+    """Return a new file that its owner alone can read: tokens may stand in it, and whatever a client says."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def _started(work: Callable[..., None], *arguments: object) -> threading.Thread:
@@ -110,7 +119,7 @@ def _started(work: Callable[..., None], *arguments: object) -> threading.Thread:
 def _keep(stream: IO[bytes], path: Path, heard: Callable[[str], None]) -> None:
     """Write a stream to a file, up to a size, and hand on its lines."""
     kept = 0
-    with path.open("wb") as file, contextlib.suppress(ValueError):
+    with stream, _own_file(path) as file:
         while line := stream.readline(MOST_LINE_CHARACTERS):
             if kept < MOST_KEPT_BYTES:
                 file.write(line[: MOST_KEPT_BYTES - kept])

@@ -1,6 +1,6 @@
 """Keeps a client at work on a run: serves it the tools, ends it by the run's rules, starts it again when it leaves."""
 
-import os
+import math
 import re
 import tempfile
 import time
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kernelwright.core.errors import HarnessError
 from kernelwright.core.protocols import BudgetSpent, Tools
-from kernelwright.engineers.agents.kind import Kind, Report, Said, Task, Used
+from kernelwright.engineers.agents.kind import Kind, Report, Task, Used
 from kernelwright.engineers.agents.prompts import prompt
 from kernelwright.engineers.agents.session import Session
 from kernelwright.workshop.clients.connection import TOKEN_VARIABLE, Remote
@@ -31,25 +31,34 @@ class Rules:
 
     `leaves` sessions in turn without a tool call, or `idle_sessions` without an evaluation, end the work. Between two
     such sessions the waits of `waits_s` pass, the last one again and again. `farewell_s` is what a client has to say
-    goodbye, and what its session took, after the run is over.
+    goodbye, and what its session took, after the run is over; `look_s` how often it is looked after.
     """
 
     leaves: int = 3
     idle_sessions: int = 10
     waits_s: tuple[float, ...] = (1.0, 20.0, 120.0)
     farewell_s: float = 20.0
+    look_s: float = 2.0
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """The client of a run: what it is, where its command lies, the model it is told to use, the user's environment."""
+
+    kind: Kind
+    program: str
+    version: str
+    model: str | None
+    environment: Mapping[str, str]
 
 
 class Supervisor:
     """One run's client, session after session."""
 
-    def __init__(
-        self, kind: Kind, program: str, version: str, model: str | None, environment: Mapping[str, str], tools: Tools,
-        rules: Rules,
-    ) -> None:  # fmt: skip
-        self._kind, self._program, self._version, self._model = kind, program, version, model
-        self._environment, self._tools, self._rules = environment, tools, rules
-        self._desk = Desk()
+    def __init__(self, client: AtWork, tools: Tools, rules: Rules) -> None:
+        self._client, self._tools, self._rules = client, tools, rules
+        self._name = client.kind.name
+        self._desk = Desk(heed_s=rules.look_s)
         self._session: Session | None = None
         self._sessions, self._starts_s = 0, 0.0
         self._calls = self._evaluations = 0
@@ -60,12 +69,12 @@ class Supervisor:
 
     def work(self) -> None:
         """Work until the run is over; raises BudgetSpent then, HarnessError when the client cannot work here."""
-        folder = self._tools.own_folder() / self._kind.name
+        folder = self._tools.own_folder() / self._name
         folder.mkdir(parents=True, exist_ok=True)
         server = ToolServer(self._call, state=self._desk.state)
         with served(server) as place, tempfile.TemporaryDirectory(prefix="kernelwright-agent-") as state:
             self._place, self._folder, self._state = place, folder, Path(state)
-            self._hidden = _secrets(self._environment, place.token)
+            self._hidden = _secrets(self._client.environment, place.token)
             try:
                 self._desk.work(self._tools, self._watch)
             except BudgetSpent:
@@ -81,13 +90,13 @@ class Supervisor:
 
     def _watch(self) -> None:
         """Look after the client once: write down what it reported, start it if none works."""
+        if self._desk.state() is not None:
+            return
         if self._session is None:
             if time.monotonic() >= self._starts_s:
                 self._start()
             return
         self._remark_all(self._session.reports())
-        # What was reported may have spent a budget.
-        self._tools.heed()
         if self._session.exit_code is not None:
             self._ended(self._session, self._session.exit_code)
 
@@ -100,15 +109,29 @@ class Supervisor:
         empty, state = self._state / number / "work", self._state / number / "state"
         for made in (empty, state):
             made.mkdir(parents=True)
-        usd = self._tools.remaining()["usd"]
+        usd, given = self._tools.remaining()["usd"], self._client.environment
         task = Task(
-            self._program, Remote(f"{self._place.url}?client={self._kind.name}"), self._place.token, empty, state,
-            prompt(self._sessions - 1), Path(self._environment.get("HOME") or Path.home()), self._environment,
-            self._model, None if usd == float("inf") else usd,
-        )  # fmt: skip
-        self._tell({"event": "started", "version": self._version, "session": self._sessions, "model": self._model})
-        environment = {**self._environment, TOKEN_VARIABLE: self._place.token}
-        launch, reader = self._kind.launch(task), self._kind.reader(task)
+            program=self._client.program,
+            tools=Remote(f"{self._place.url}?client={self._name}"),
+            token=self._place.token,
+            folder=empty,
+            state=state,
+            prompt=prompt(self._sessions - 1),
+            home=Path(given.get("HOME") or Path.home()),
+            environment=given,
+            model=self._client.model,
+            usd_left=usd if math.isfinite(usd) else None,
+        )
+        self._tell(
+            {
+                "event": "started",
+                "version": self._client.version,
+                "session": self._sessions,
+                "model": self._client.model,
+            }
+        )
+        environment = {**given, TOKEN_VARIABLE: self._place.token}
+        launch, reader = self._client.kind.launch(task), self._client.kind.reader(task)
         self._session = Session(launch, environment, empty, self._folder / number, reader)
 
     def _ended(self, session: Session, code: int) -> None:
@@ -119,11 +142,12 @@ class Supervisor:
         self._idle = self._idle + 1 if self._evaluations == self._evaluations_before else 0
         words = self._shown(session.last_words)
         self._tell({"event": "left", "exit_code": code, "calls": self._calls - self._calls_before, "words": words})
-        self._tools.heed()
+        if self._is_over():
+            return
         if self._silent >= self._rules.leaves:
             if code != 0:
                 raise HarnessError(
-                    f"{self._kind.name} must work to be an engineer, it ended {self._silent} times in turn before its "
+                    f"{self._name} must work to be an engineer, it ended {self._silent} times in turn before its "
                     f"first tool call, at last with exit code {code}: {_one_line(words) or 'no word'}"
                 )
             raise BudgetSpent(f"gave up: {self._silent} sessions in turn without a tool call")
@@ -132,6 +156,14 @@ class Supervisor:
         waits = self._rules.waits_s
         wait_s = waits[min(self._silent, len(waits)) - 1] if silent and waits else 0.0
         self._starts_s = time.monotonic() + wait_s
+
+    def _is_over(self) -> bool:
+        """Return whether the run is over, also by what a session took at its end."""
+        try:
+            self._tools.heed()
+        except BudgetSpent:
+            return True
+        return False
 
     def _farewell(self) -> None:
         """Let the client end by itself: it may still say what its session took."""
@@ -148,15 +180,15 @@ class Supervisor:
     def _remark_all(self, reports: Iterable[Report]) -> None:
         for report in reports:
             if isinstance(report, Used):
-                told = {"model": report.model or self._kind.name, "input_tokens": report.input_tokens}
-                told |= {"output_tokens": report.output_tokens, "usd": report.usd, "client": self._kind.name}
+                told = {"model": report.model or self._name, "input_tokens": report.input_tokens}
+                told |= {"output_tokens": report.output_tokens, "usd": report.usd, "client": self._name}
                 self._tools.remark("model_usage", told)
             elif self._remarks < MOST_REMARKS:
                 self._remarks += 1
                 self._tell({"event": "said", "words": self._shown(report.text)})
 
     def _tell(self, told: Mapping[str, object]) -> None:
-        self._tools.remark("client", {"client": self._kind.name, **told})
+        self._tools.remark("client", {"client": self._name, **told})
 
     def _shown(self, words: str) -> str:
         """Return words as the record may hold them: bounded, without keys and tokens."""
