@@ -17,6 +17,7 @@ from kernelwright.core.final import ComparedWorkload, Comparison, FinalFigures, 
 from kernelwright.core.problem import Brief
 from kernelwright.core.protocols import Engineer, Recorder, Tools
 from kernelwright.core.rates import TrueRate
+from kernelwright.core.recall import Recall
 from kernelwright.core.verdict import Direct, Verdict, WorkloadResult
 from kernelwright.ledger import SqlLedger
 from kernelwright.runs import conduct_run
@@ -100,6 +101,11 @@ class ScriptedTools:
 
     def remark(self, kind: str, payload: Mapping[str, object]) -> None:
         self.recorder.remark(kind, payload)
+
+    def recall(self, after: int = 0, client: str = "") -> Recall:
+        found = self.recorder.evaluations()[after:]
+        rows = tuple({"evaluation": e.number, "status": e.verdict.status} for e in found)
+        return Recall({}, rows, "", self.recorder.notes(), self.recorder.summary(client))
 
     def heed(self) -> None:
         self.recorder.heed()

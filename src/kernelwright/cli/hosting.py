@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LINGER_S = 60.0
 # A process whose client has left ends by itself within so many seconds, or is ended.
 END_S = 8.0
+LOOK_S = 0.5
 CHOOSE_S = 60.0
 
 
@@ -77,7 +78,8 @@ MakeBench = Callable[[str, "Setup", int, ClientsEngineer, Callable[[str], None]]
 class Host:
     """What one process lends: a desk for calls, a server of the tools, and the run behind them.
 
-    `choose` finds the run, `make_bench` gives it its rooms; calls are answered with a job after `patience_s`.
+    `choose` finds the run, `make_bench` gives it its rooms; calls are answered with a job after `patience_s`, and over
+    HTTP a closed run is told of until nobody has asked for `linger_s`.
     """
 
     def __init__(
@@ -86,11 +88,13 @@ class Host:
         choose: Choose | None = None,
         make_bench: MakeBench | None = None,
         patience_s: float | None = None,
+        linger_s: float = LINGER_S,
     ) -> None:
         from kernelwright.workshop.mcp.server import PATIENCE_S, ToolServer  # noqa: PLC0415  # needs the extra
 
         self.wanted = wanted
         self.choose = choose or choose_run
+        self.linger_s = linger_s
         self._make_bench = make_bench or wired_bench
         patience = PATIENCE_S if patience_s is None else patience_s
         self.voice = Voice()
@@ -167,7 +171,7 @@ def over_stdio(host: Host) -> int:
         with served_stdio(host.tools, leave), _failing_aloud(host):
             host.chosen = host.choose(host.wanted)
             is_chosen.set()
-            host.voice.say(f"run {host.chosen.name} waits for its client's first call")
+            host.voice.say(f"run {host.chosen.name} {'begins' if host.chosen.setup else 'goes on'} with the first call")
             host.work()
             threading.Event().wait()
     except KeyboardInterrupt:
@@ -181,7 +185,7 @@ def over_stdio(host: Host) -> int:
 def over_http(host: Host, address: str, port: int, token_file: Path | None) -> int:
     """Serve a run to any number of clients over HTTP until it is closed; return the exit code."""
     from kernelwright.cli.tokens import published, token_of  # noqa: PLC0415  # lazy
-    from kernelwright.workshop.mcp.http import served  # noqa: PLC0415  # needs the extra
+    from kernelwright.workshop.mcp.http import is_loopback, served  # noqa: PLC0415  # needs the extra
 
     host.chosen = host.choose(host.wanted)
     token, file = token_of(token_file, host.chosen.name)
@@ -193,10 +197,12 @@ def over_http(host: Host, address: str, port: int, token_file: Path | None) -> i
         ):
             host.voice.say(f"run {host.chosen.name} is served at {place.url}")
             host.voice.say(f"token, also in {file}: {token}")
+            if not is_loopback(address):
+                host.voice.say("HTTP is not encrypted: put TLS in front, or the token can be read on the way")
             host.voice.say("Ctrl-C stops serving; the run stays open until its budget ends or a client submits")
             host.work()
-            while time.monotonic() - host.desk.last_call_s < LINGER_S:
-                time.sleep(1)
+            while time.monotonic() - host.desk.last_call_s < host.linger_s:
+                time.sleep(LOOK_S)
     except KeyboardInterrupt:
         host.voice.say(_stays_open(host))
         raise

@@ -8,7 +8,7 @@ import typer
 from kernelwright.cli.arguments import ChipName, Json, LedgerUrl, ProblemName, RunName, SuiteName, Unsafe
 from kernelwright.cli.opening import DEFAULT_EVALUATIONS, Request, describe_setup, new_name, open_under, require_budget
 from kernelwright.cli.output import Output
-from kernelwright.core.errors import KernelwrightError
+from kernelwright.core.errors import KernelwrightError, RequestError
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command line
@@ -29,21 +29,52 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     regret: Annotated[
         bool, typer.Option("--regret", help="On an emulated chip: measure the distance to the best of a fixed space.")
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="LIST", help="Language models, such as qwen:qwen3-max; the next where one fails."
+        ),
+    ] = None,
+    islands: Annotated[
+        int | None, typer.Option("--islands", metavar="N", help="Conversations with models at a time [default: 1].")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option("--tokens", metavar="N", help="Tokens that models may take [default: no limit].")
+    ] = None,
+    usd: Annotated[
+        float | None, typer.Option("--usd", metavar="X", help="US dollars that models may take [default: no limit].")
+    ] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(
+            "--window", metavar="TOKENS", help="Context window to use [default: the model's, at most 200000]."
+        ),
+    ] = None,
+    silent_turns: Annotated[
+        int | None,
+        typer.Option("--silent-turns", metavar="N", help="Turns without a tool call that end the work [default: 5]."),
+    ] = None,
     ledger: LedgerUrl = None,
     unsafe: Unsafe = False,
     json: Json = False,
 ) -> int:
     """Make the reference faster: an engineer works until the budget is spent, the best is proven."""
-    from kernelwright.engineers.catalogue import require_fit  # noqa: PLC0415
+    from kernelwright.engineers.catalogue import prepare_engineer, require_fit  # noqa: PLC0415
     from kernelwright.ledger import SqlLedger  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415  # lazy: needs torch
 
     require_budget(evals, hours)
+    _require_model_budget(tokens, usd)
+    given = {"model": model, "islands": islands, "window": window, "silent_turns": silent_turns}
+    options = {name: value for name, value in given.items() if value is not None}
     require_fit(engineer, load_problem(problem).address)
-    setup = describe_setup(Request(problem, chip, engineer, suite, evals, hours, seed, regret, unsafe))
+    asked = Request(problem, chip, engineer, suite, evals, hours, seed, regret, unsafe, options, tokens, usd)
+    setup, output = describe_setup(asked), Output(json)
+    for line in prepare_engineer(setup):
+        output.say(line)
     store, name = SqlLedger(ledger), new_name()
     open_under(store, name, setup)
-    return _conduct(name, ledger, store, Output(json))
+    return _conduct(name, ledger, store, output)
 
 
 def resume(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> int:
@@ -88,3 +119,10 @@ def _conduct(name: str, url: str | None, store: "object", output: Output) -> int
     output.result(replace(summary), lambda console: print_report(story, console))
     output.next(f"kernelwright verify {name}")
     return 0 if summary.final_status == "accepted" else 1
+
+
+def _require_model_budget(tokens: int | None, usd: float | None) -> None:
+    if tokens is not None and tokens < 1:
+        raise RequestError(f"--tokens must be at least 1, got {tokens}")
+    if usd is not None and not 0 < usd < 1e6:
+        raise RequestError(f"--usd must be above 0 and below a million, got {usd:g}")

@@ -51,7 +51,7 @@ def mcp(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     ledger: LedgerUrl = None,
     unsafe: Unsafe = False,
 ) -> int:
-    """Serve the tools to MCP clients: the engineer of the run is whoever connects."""
+    """Serve the tools to MCP clients: whoever connects is the engineer."""
     from kernelwright.cli.hosting import Host, Wanted, over_http, over_stdio  # noqa: PLC0415  # lazy
     from kernelwright.workshop.mcp import require_sdk  # noqa: PLC0415
 

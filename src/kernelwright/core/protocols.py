@@ -11,6 +11,7 @@ from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.fault import Fault
 from kernelwright.core.plan import LaunchPlan
 from kernelwright.core.problem import Argument, Brief
+from kernelwright.core.recall import Recall
 from kernelwright.core.timing import Timing
 from kernelwright.core.verdict import Verdict
 from kernelwright.core.work import Peaks
@@ -142,8 +143,9 @@ class Ledger(Protocol):
 
 
 # Entries that engineers write about their own work. model_turn: what a language model answered. model_usage: what it
-# took, as {"model", "input_tokens", "output_tokens", "usd"} (usd null where no price is known). compaction, nudge,
-# client: what the harness of a model or an agent did. outage: {"reason", "lost_ns"}, nobody's work.
+# took, as {"model", "input_tokens", "output_tokens", "usd"} (usd null where no price is known). compaction: a
+# conversation was cut, {"client", "summary", ...} with what its engineer wrote down for itself. nudge, client: what the
+# harness of a model or an agent did. outage: {"reason", "lost_ns"}, nobody's work.
 REMARKS = frozenset({"model_turn", "model_usage", "compaction", "nudge", "client", "outage"})
 
 
@@ -187,6 +189,9 @@ class Recorder(Protocol):
         `lost_ns` in an outage stops the clock of the budget for that long.
         """
 
+    def summary(self, client: str) -> str:
+        """Return what `client` wrote down when its conversation was cut last; see `compaction` in `REMARKS`."""
+
     def heed(self) -> None:
         """Obey what people asked of the run, and raise `BudgetSpent` when it is over; no call, and it never waits."""
 
@@ -227,6 +232,9 @@ class Tools(Protocol):
     def remark(self, kind: str, payload: Mapping[str, object]) -> None:
         """Write an entry of the engineer's own to the ledger; see `Recorder.remark`. No call, costs nothing."""
 
+    def recall(self, after: int = 0, client: str = "") -> Recall:
+        """Return what the record holds, of evaluations those numbered above `after`. No call, costs nothing."""
+
     def heed(self) -> None:
         """Raise `BudgetSpent` when the run is over, for whoever waits without calling; see `Recorder.heed`."""
 
@@ -244,7 +252,9 @@ class Engineer(Protocol):
     when it begins again, as far as answers are the same, says so by an attribute `repeats_calls`: a resumed run then
     answers from the record; others go on live, and find what was done in `history` and `notes`. One that has options,
     or kinds behind a colon in its name, has a method `with_options(kind, options)` that returns it ready to work. One
-    that only a command of its own can start has that command in an attribute `started_by`.
+    that needs more than the tools, keys or programs, has a method `prepare(setup)` that raises RequestError where
+    something lacks, before a run is opened, and returns lines to tell the person who asked for the run. One that only
+    a command of its own can start has that command in an attribute `started_by`.
     """
 
     @property

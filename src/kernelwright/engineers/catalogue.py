@@ -1,10 +1,11 @@
 """Engineers by name, from the entry point group `kernelwright.engineers`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import cast
 
 from kernelwright.core.errors import HarnessError, RequestError, UnknownNameError
+from kernelwright.core.final import Setup
 from kernelwright.core.protocols import Engineer
 
 GROUP = "kernelwright.engineers"
@@ -36,26 +37,33 @@ def load_engineer(name: str, options: Mapping[str, object] | None = None) -> Eng
     return cast(Engineer, made)
 
 
+def prepare_engineer(setup: Setup) -> Sequence[str]:
+    """Return what an engineer has to tell before the run of `setup` is opened, a line each.
+
+    Raises RequestError where it lacks something, a key or a program, and as `load_engineer` does.
+    """
+    made = load_engineer(setup.engineer, setup.options)
+    return cast(Sequence[str], made.prepare(setup)) if hasattr(made, "prepare") else ()
+
+
 def engineers_for(problem: str) -> tuple[str, ...]:
-    """Return the names of the installed engineers that can work on the problem of that name or address."""
-    return tuple(name for name in engineer_names() if _knows(load_engineer(name), problem))
+    """Return the names of the installed engineers that a run on the problem of that name or address can have.
+
+    Those that need no options come first.
+    """
+    made = {name: load_engineer(name) for name in engineer_names()}
+    fitting = {name: e for name, e in made.items() if _knows(e, problem) and not hasattr(e, "started_by")}
+    return tuple(sorted(fitting, key=lambda name: (hasattr(fitting[name], "with_options"), name)))
 
 
 def require_fit(name: str, problem: str) -> None:
     """Raise RequestError, with advice, unless the engineer `name` can work on the problem of that name or address."""
-    if _started_by(name):
-        raise RequestError(f"engineer '{name}' must be started by its own command, '{_started_by(name)}'; 'run' cannot")
     if _knows(load_engineer(name), problem):
         return
-    others = ", ".join(other for other in engineers_for(problem) if not _started_by(other))
+    others = ", ".join(engineers_for(problem))
     advice = f"--engineer can be {others}" if others else "judge kernels of your own: kernelwright judge"
     only = ", ".join(_only_problems(load_engineer(name)))
     raise RequestError(f"engineer '{name}' must get a problem that it knows, only {only}, got '{problem}'; {advice}")
-
-
-def _started_by(name: str) -> str:
-    """Return the command that alone can start an engineer, empty for those that any run can have."""
-    return str(getattr(load_engineer(name), "started_by", ""))
 
 
 def _knows(engineer: Engineer, problem: str) -> bool:

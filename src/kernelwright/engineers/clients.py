@@ -1,6 +1,7 @@
 """The engineer of a run that is worked on over MCP: whoever calls the tools."""
 
 from kernelwright.core.errors import RequestError
+from kernelwright.core.final import Setup
 from kernelwright.core.protocols import Tools
 from kernelwright.workshop.mcp.desk import Desk
 
@@ -16,6 +17,13 @@ class ClientsEngineer:
 
     def __init__(self, desk: Desk | None = None) -> None:
         self._desk = desk
+
+    def prepare(self, setup: Setup) -> tuple[str, ...]:
+        """Raise RequestError: clients come by a server, and that is another command than `run`."""
+        raise RequestError(
+            f"engineer '{self.name}' is whoever connects, 'run' cannot wait for them. "
+            f"Start the server: {STARTED_BY} --problem {setup.problem} --chip {setup.chip}"
+        )
 
     def work(self, tools: Tools, seed: int) -> None:
         """Answer the calls of clients until the run is over; raises RequestError where no server brings any."""

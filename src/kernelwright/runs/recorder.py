@@ -17,7 +17,7 @@ from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.protocols import REMARKS, BudgetSpent
 from kernelwright.core.verdict import Direct, Verdict
 from kernelwright.runs.conditions import Progress, RunLedger
-from kernelwright.runs.outlook import format_evaluation
+from kernelwright.runs.outlook import format_evaluation, format_remark
 from kernelwright.runs.promotion import is_better, is_promising
 from kernelwright.runs.state import RunState, evaluation_payload, next_evaluation, step
 from kernelwright.runs.text_blobs import from_blobs, to_blobs
@@ -31,6 +31,9 @@ MOST_FAULTS_IN_TURN = 9
 PAUSE_POLL_S = 0.5
 # Longer calls are worth a line to the people who wait; evaluations have one anyway.
 SLOW_CALL_S = 2.0
+# What a model took is told at most this often.
+USAGE_TOLD_S = 15.0
+KEPT_WHOLE = ("summary",)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class RunRecorder:
         # How many texts of people each client has read.
         self._read: dict[str, int] = {}
         self._is_closed = False
+        self._told_usage_ns = 0
         self._guard, self._judging, self._obeying = threading.RLock(), threading.Lock(), threading.Lock()
         self._state, self._at = RunState(), 0
         if self._calls and replays:
@@ -162,8 +166,20 @@ class RunRecorder:
         """See `core.protocols.Recorder`."""
         if kind not in REMARKS:
             raise ValueError(f"an engineer may write {', '.join(sorted(REMARKS))}, got '{kind}'")
-        shown, blobs = to_blobs(plain_json(dict(payload)))
-        self._write(kind, cast(Mapping[str, object], shown), blobs)
+        plain = cast(dict[str, object], plain_json(dict(payload)))
+        # What is read again from the record as it stands stays in the entry, however long.
+        kept = {key: plain.pop(key) for key in KEPT_WHOLE if key in plain}
+        shown, blobs = to_blobs(plain)
+        self._write(kind, {**cast(dict[str, object], shown), **kept}, blobs)
+        now_ns = self._hands.clock_ns()
+        line = format_remark(self._state, kind, plain)
+        if line and (kind != "model_usage" or now_ns - self._told_usage_ns >= USAGE_TOLD_S * 1e9):
+            self._told_usage_ns = now_ns if kind == "model_usage" else self._told_usage_ns
+            self._hands.progress(line)
+
+    def summary(self, client: str) -> str:
+        """See `core.protocols.Recorder`."""
+        return self._state.summaries.get(client, "")
 
     def heed(self) -> None:
         """See `core.protocols.Recorder`."""

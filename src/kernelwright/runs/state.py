@@ -1,7 +1,7 @@
 """The state of a run as a fold over its entries: pure, so that resume is replay."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import cast
 
@@ -22,6 +22,7 @@ class RunState:
     promotion; `calls_since_counted` tool calls since the last counted evaluation; `active_ns` time
     during which a process worked on the run, `began_ns` of it until the engineer began;
     `last_request` the last control request answered; `tokens` and `usd` what language models took;
+    `summaries` what each client wrote down when its conversation was cut last;
     `true_rates` what is true of an emulated chip, told when a run closes;
     `harness_faults` what went wrong that is nobody's fault,
     `faults_in_turn` of the judge without an evaluation between them.
@@ -50,6 +51,7 @@ class RunState:
     last_request: int = 0
     tokens: int = 0
     usd: float = 0.0
+    summaries: Mapping[str, str] = field(default_factory=dict)
     is_paused: bool = False
     is_stopped: bool = False
     is_submitted: bool = False
@@ -192,6 +194,11 @@ def _used(state: RunState, payload: Mapping[str, object]) -> RunState:
     return replace(state, tokens=state.tokens + tokens, usd=state.usd + (cast(float | None, payload["usd"]) or 0.0))
 
 
+def _compacted(state: RunState, payload: Mapping[str, object]) -> RunState:
+    client, summary = cast(str, payload.get("client", "")), cast(str, payload.get("summary", ""))
+    return replace(state, summaries={**state.summaries, client: summary})
+
+
 def _final(state: RunState, payload: Mapping[str, object]) -> RunState:
     value = payload["figures"]
     return replace(state, is_final=True, final=None if value is None else from_json(FinalFigures, value, "figures"))
@@ -209,6 +216,7 @@ _CHANGES: dict[str, Callable[[RunState, Mapping[str, object]], RunState]] = {
     "tool_call": _called,
     "evaluation": _evaluated,
     "model_usage": _used,
+    "compaction": _compacted,
     "harness_fault": lambda state, payload: replace(
         state, harness_faults=state.harness_faults + 1, faults_in_turn=state.faults_in_turn + 1
     ),

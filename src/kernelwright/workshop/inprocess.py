@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import cast
 
 from kernelwright.core.problem import Brief
-from kernelwright.workshop.tools import Answer, call_tool
+from kernelwright.core.recall import Recall
+from kernelwright.workshop.tools import Answer, call_tool, recall
 from kernelwright.workshop.workbench import Workbench
 
 
@@ -60,6 +61,10 @@ class Workshop:
     def remark(self, kind: str, payload: Mapping[str, object]) -> None:
         """See `core.protocols.Tools`; no call, costs nothing."""
         self._bench.recorder.remark(kind, payload)
+
+    def recall(self, after: int = 0, client: str = "") -> Recall:
+        """See `core.protocols.Tools`; no call, costs nothing."""
+        return recall(self._bench, after, client or self._client)
 
     def heed(self) -> None:
         """See `core.protocols.Tools`; no call, costs nothing."""

@@ -12,6 +12,7 @@ from kernelwright.core.entry import canonical_json
 from kernelwright.core.errors import RequestError, UnknownNameError
 from kernelwright.core.evaluation import Evaluation
 from kernelwright.core.protocols import ChipSpec
+from kernelwright.core.recall import Recall
 from kernelwright.workshop.arguments import (
     Arguments,
     DocsArguments,
@@ -87,6 +88,18 @@ def _refusal(spec: ToolSpec, error: ValidationError, arguments: Mapping[str, obj
 def _brief(bench: Workbench, _: NoArguments) -> Answer:
     brief = cast(dict[str, object], to_json(bench.brief))
     return {**brief, "chip": to_json(_public(bench.chip)), "remaining": remaining_view(bench.recorder)}
+
+
+def recall(bench: Workbench, after: int, client: str) -> Recall:
+    """Return what the record holds for the engineer of that name, of evaluations those numbered above `after`."""
+    names, best = _public_names(bench), _best(bench)
+    return Recall(
+        _brief(bench, NoArguments()),
+        tuple(evaluation_view(found, names) for found in bench.recorder.evaluations()[after:]),
+        bench.recorder.source(best.candidate_sha256) if best else "",
+        bench.recorder.notes(),
+        bench.recorder.summary(client),
+    )
 
 
 def _public(chip: ChipSpec) -> ChipSpec:

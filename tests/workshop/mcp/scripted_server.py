@@ -1,6 +1,6 @@
 """The server process of `kernelwright mcp` over a scripted judge: real transports, desk, recorder and ledger.
 
-`python -m tests.workshop.mcp.scripted_server FOLDER [--http] [--pace S] [--patience S] [--share N] [--evals N] [--new]`
+`python -m tests.workshop.mcp.scripted_server FOLDER [--http] [--pace S] [--patience S] [--share N] [--evals N] ...`
 """
 
 import argparse
@@ -42,7 +42,8 @@ def _check(candidate: Candidate) -> Verdict:
 
 
 def setup(evaluations: int) -> Setup:
-    return Setup("scripted", "paper", "mcp", "smoke", 0, evaluations, None)
+    # Called emulated, so that equal runs have equal secrets, and records.
+    return Setup("scripted", "paper", "mcp", "smoke", 0, evaluations, None, emulated=True)
 
 
 def ledger_of(folder: Path) -> SqlLedger:
@@ -58,6 +59,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--patience", type=float, default=30.0)
     parser.add_argument("--share", type=int)
     parser.add_argument("--evals", type=int, default=20)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--token-file", type=Path)
     given = parser.parse_args(arguments)
 
     def choose(wanted: Wanted) -> Chosen:
@@ -74,9 +77,9 @@ def main(arguments: list[str]) -> int:
     ) -> PaperBench:
         return PaperBench(given.folder / "files", engineer, given.pace)
 
-    host = Host(Wanted(None, None, given.new, None, given.share), choose, make_bench, given.patience)
+    host = Host(Wanted(None, None, given.new, None, given.share), choose, make_bench, given.patience, linger_s=2)
     try:
-        return over_http(host, "127.0.0.1", 0, None) if given.http else over_stdio(host)
+        return over_http(host, "127.0.0.1", given.port, given.token_file) if given.http else over_stdio(host)
     except KernelwrightError as error:
         print(f"kernelwright: {error}", file=sys.stderr, flush=True)
         return error.exit_code

@@ -70,6 +70,11 @@ def served(
         yield Place(f"http://{shown}:{bound}{PATH}", token)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches the address."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
