@@ -1,4 +1,4 @@
-"""One turn with an agent over the Agent Client Protocol, with the MCP servers of its own files: `acp_session AGENT...`."""
+"""One turn with an agent over the Agent Client Protocol, with the MCP servers of its own files."""
 
 import subprocess
 import sys

@@ -63,13 +63,26 @@ DRIVEN: Mapping[str, Driven] = {
         },
         ("claude", "-p", "begin", "--allowedTools", "mcp__kernelwright"),
     ),
-    "qwen-code": Driven(_openai, ("qwen", "begin", "-o", "stream-json"), before=(("qwen", "mcp", "approve", "kernelwright"),)),
+    "qwen-code": Driven(
+        _openai, ("qwen", "begin", "-o", "stream-json"), before=(("qwen", "mcp", "approve", "kernelwright"),)
+    ),
     "codex": Driven(
         lambda endpoint: {"HERE_KEY": KEY},
-        ("codex", "exec", "--json", "--skip-git-repo-check", "-s", "read-only", "-c", "approval_policy=never",
-         "-c", "mcp_servers.kernelwright.required=true", "begin"),
+        (
+            "codex",
+            "exec",
+            "--json",
+            "--skip-git-repo-check",
+            "-s",
+            "read-only",
+            "-c",
+            "approval_policy=never",
+            "-c",
+            "mcp_servers.kernelwright.required=true",
+            "begin",
+        ),
         _codex,
-    ),  # fmt: skip
+    ),
     "hermes": Driven(lambda endpoint: {}, ("hermes", "-z", "begin"), _hermes),
     "openclaw": Driven(
         lambda endpoint: {},

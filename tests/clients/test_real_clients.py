@@ -23,7 +23,7 @@ from kernelwright.workshop.tools import TOOLS
 from tests.cli.commands import command as kernelwright
 from tests.clients.driving import DRIVEN, home_with
 from tests.clients.installing import NPM, VARIABLE, Installed, install
-from tests.endpoint.competent import CHIP, PROBLEM, SPEEDUPS, STEPS, SUITE, competent
+from tests.endpoint.competent import CHIP, PROBLEM, STEPS, SUITE, competent
 from tests.endpoint.server import Endpoint, serving
 
 pytestmark = pytest.mark.slow
@@ -109,7 +109,8 @@ def newest(state: Path) -> tuple[str, tuple[Entry, ...]]:
 def assert_same_kernel(entries: tuple[Entry, ...], inside: tuple[Entry, ...]) -> None:
     best, ours = fold(entries).best, fold(inside).best
     assert best is not None and ours is not None
-    assert (best.candidate_sha256, best.verdict.geomean_speedup) == (ours.candidate_sha256, pytest.approx(SPEEDUPS[1]))
+    found, wanted = (e.verdict.geomean_speedup for e in (best, ours))
+    assert (best.candidate_sha256, found) == (ours.candidate_sha256, wanted)
     assert work_differences(inside, entries) == ()
 
 
@@ -141,7 +142,7 @@ def test_a_client_reaches_the_same_kernel_by_the_file_that_mcp_config_writes(
         do(kernelwright("resume", run), project, environment)
     _, entries = newest(state)
     assert fold(entries).end_reason == "submitted by the engineer"
-    assert all(entry.payload["client"] for entry in entries if entry.kind == "tool_call")
+    assert all(entry.payload.get("client") not in (None, "") for entry in entries if entry.kind == "tool_call")
     assert_same_kernel(entries, inside)
 
 
@@ -159,9 +160,8 @@ def test_a_client_reaches_the_same_kernel_as_an_engineer(
     assert fold(entries).end_reason == "submitted by the engineer"
     assert {entry.payload["client"] for entry in entries if entry.kind == "tool_call"} == {name}
     assert_same_kernel(entries, inside)
-    usage = [entry.payload for entry in entries if entry.kind == "model_usage"]
-    assert sum(used["input_tokens"] for used in usage) > 1000
-    assert sum(used["output_tokens"] for used in usage) > 500
+    # A dozen requests, in which the text of three kernels is written.
+    assert fold(entries).tokens > 2000
     assert not (home / "project").exists()
 
 
