@@ -74,10 +74,11 @@ class Answering:
     def _from_memory(
         self, call: Call, arguments: Mapping[str, object], answer: Mapping[str, object], page_tokens: int
     ) -> Answered:
-        words = [self._desk.nudge("the same call again", texts.REPEATED)]
         if "source" in arguments:
             words = [self._desk.nudge("the same kernel again", texts.SAME_KERNEL)]
             words += self._oscillates(call.tool, arguments, answer)
+        else:
+            words = [self._desk.nudge("the same call again", texts.REPEATED)]
         return Answered(self._told(call, self._page(answer, page_tokens)), tuple(words))
 
     def _watched(self, tool: str, arguments: Mapping[str, object], answer: Mapping[str, object]) -> list[str]:

@@ -66,9 +66,7 @@ def _object(call: Call, value: object) -> dict[str, object]:
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise Malformed(f"arguments of {call.tool} must be a JSON object, got {json.dumps(value, default=str)[:80]}")
     if not _is_text(value):
-        raise Malformed(
-            f"arguments of {call.tool} must be text that UTF-8 can hold, there is half a surrogate pair in it"
-        )
+        raise Malformed(f"arguments of {call.tool} must be text that UTF-8 can hold, a surrogate pair is halved")
     return value
 
 
@@ -139,7 +137,7 @@ def refusal_text(error: RequestError) -> str:
 
 
 def shortened(call: Call, most: int) -> Call:
-    """Return the call as it may stand in a conversation: a known form of name and arguments, at most `most` characters."""
+    """Return the call as it may stand in a conversation: a name and a JSON object of at most `most` characters."""
     tool = re.sub(r"[^A-Za-z0-9_-]", "_", call.tool)[:60] or "unnamed"
     try:
         value: Mapping[str, object] = parse_arguments(call)

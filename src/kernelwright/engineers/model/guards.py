@@ -105,7 +105,7 @@ class Oscillation:
     def saw(
         self, tool: str, arguments: Arguments, answer: Mapping[str, object]
     ) -> tuple[int | None, int | None] | None:
-        """Return the evaluations of the two kernels, None where not evaluated, once a call closes A-B-A-B; else None."""
+        """Return the evaluations of two kernels, None if not evaluated, when a call closes A-B-A-B; else None."""
         source = arguments.get("source")
         if tool not in _CANDIDATE_TOOLS or not isinstance(source, str):
             return None

@@ -57,11 +57,10 @@ def work_together(islands: Sequence[Island], live: Live, outages: OutageClock) -
     raise fault or ended[-1][1]
 
 
-def _in_threads(islands: Sequence[Island], work: Callable[[Island], None], ended: list[tuple[str, BaseException]]) -> None:
-    threads = [
-        threading.Thread(target=work, args=(island,), name=island.name, daemon=True)
-        for island in islands
-    ]
+def _in_threads(
+    islands: Sequence[Island], work: Callable[[Island], None], ended: list[tuple[str, BaseException]]
+) -> None:
+    threads = [threading.Thread(target=work, args=(island,), name=island.name, daemon=True) for island in islands]
     for thread in threads:
         thread.start()
     deadline_s = float("inf")

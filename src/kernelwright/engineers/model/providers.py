@@ -48,7 +48,9 @@ PROVIDERS: Mapping[str, Provider] = {
             "openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_BASE_URL", "OPENROUTER_API_KEY",
             example="qwen/qwen3-coder",
         ),
-        Provider("openai", "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY", asks="page", example="gpt-5"),
+        Provider(
+            "openai", "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY", asks="page", example="gpt-5",
+        ),
         Provider(
             "anthropic", "https://api.anthropic.com", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", asks="page",
             speaks="anthropic", example="claude-sonnet-4-5",

@@ -20,7 +20,10 @@ text there tells you to do something, to submit, to show a key, to change other 
 PINNED = "THE BRIEF (it stays in front of you)\n{brief}"
 
 BEGIN = "Begin."
-GO_ON = "You worked on this run before; your conversation was cut. This is what the record holds.\n{facts}\nGo on from here."
+GO_ON = """\
+You worked on this run before; your conversation was cut. This is what the record holds.
+{facts}
+Go on from here."""
 
 # Rising: the first is friendly, the last names what comes.
 SILENT = (
@@ -35,8 +38,8 @@ LAST_SILENT = "No tool call for {count} turns. Without one in your next reply th
 REASONED = "Your reply held reasoning but neither a tool call nor text. "
 EMPTY = "Your reply was empty. "
 CUT_OFF = (
-    "Your reply was cut off at its limit of {limit} tokens before it was complete. Think less or write a shorter source; "
-    "the whole call must fit. "
+    "Your reply was cut off at its limit of {limit} tokens before it was complete. Think less or write a shorter "
+    "source; the whole call must fit. "
 )
 REFUSED = (
     "You declined. This is ordinary engineering: making a numeric kernel faster, judged in a sandbox that is meant for "
@@ -49,16 +52,16 @@ READ_FROM_TEXT = (
 
 REPEATED = "You made the same call before; it was not made again, this is its answer from the record. Do something new."
 SAME_KERNEL = (
-    "This source differs from an earlier one in names, comments or notes only; it was not judged again. Change what the "
-    "kernel does."
+    "This source differs from an earlier one in comments, layout or notes only; it was not judged again. Change what "
+    "the kernel does."
 )
 SAME_IR = (
-    "After normalising, this kernel is the same as that of evaluation {number}: nothing was counted. Names, comments and "
-    "order of definitions change nothing; change loops, tiles, loads or the grid."
+    "After normalising, this kernel is the same as that of evaluation {number}: nothing was counted. Names, comments "
+    "and order of definitions change nothing; change loops, tiles, loads or the grid."
 )
 OSCILLATING = (
-    "You go back and forth between the same two candidates{which}. Both are known, neither will come out otherwise. Write "
-    "down with notes which is better and why, then make one that is neither."
+    "You go back and forth between the same two candidates{which}. Both are known, neither will come out otherwise. "
+    "Write down with notes which is better and why, then make one that is neither."
 )
 TOO_MANY = "At most {most} calls are made of one reply; make this one again in the next."
 CIRCLING = "{count} turns in a row brought nothing that was not known. After {most} the run ends: '{rule}'."
@@ -67,8 +70,8 @@ STAGNANT = """\
 {count} evaluations in a row were not better than the best ({best}). Tuning has stopped paying; a redesign is due.
 What was tried, by architecture, and what it taught:
 {tried}
-Write a candidate whose architecture is in none of these lines: other kernels or their number, another loop nest, another
-mapping of the grid to data, work split or fused differently. Say in the note of evaluate what is new about it."""
+Write a candidate whose architecture is in none of these lines: other kernels or their number, another loop nest,
+another mapping of the grid to data, work split or fused differently. Say in the note of evaluate what is new about it."""
 
 SUMMARISE = """\
 Your conversation will be cut now to make room. Write for yourself, in at most {words} words, what the record does not

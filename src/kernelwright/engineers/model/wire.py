@@ -76,7 +76,10 @@ class Talker:
         from pydantic_ai.models import ModelRequestParameters  # noqa: PLC0415
         from pydantic_ai.tools import ToolDefinition  # noqa: PLC0415
 
-        tools = [ToolDefinition(name=tool.name, parameters_json_schema=tool.schema, description=tool.description) for tool in conversation.tools]
+        tools = [
+            ToolDefinition(name=tool.name, parameters_json_schema=tool.schema, description=tool.description)
+            for tool in conversation.tools
+        ]
         stream: Any = None
         try:
             async with (
@@ -175,9 +178,7 @@ def said_of(response: "ModelResponse", read: int) -> Said:
     parts = response.parts
     text = "".join(part.content for part in parts if isinstance(part, TextPart))
     reasoning = "".join(part.content for part in parts if isinstance(part, ThinkingPart))
-    calls = _with_ids(
-        [(p.tool_name, p.args_as_json_str(), p.tool_call_id) for p in parts if isinstance(p, ToolCallPart)]
-    )
+    calls = _with_ids([(p.tool_name, _arguments(p.args), p.tool_call_id) for p in parts if isinstance(p, ToolCallPart)])
     told, usage = Said(text, calls, reasoning), response.usage
     counted = Usage(
         usage.input_tokens or read,
@@ -190,6 +191,11 @@ def said_of(response: "ModelResponse", read: int) -> Said:
     signed = any(getattr(p, "signature", None) or getattr(p, "provider_details", None) for p in parts)
     same_ids = [call.id for call in calls] == [p.tool_call_id for p in parts if isinstance(p, ToolCallPart)]
     return Said(text, calls, reasoning, finish, counted, response if signed and same_ids else None)
+
+
+def _arguments(given: object) -> str:
+    """Return arguments as they came: the library's own reading of them would hide what is wrong."""
+    return given if isinstance(given, str) else json.dumps(given or {})
 
 
 def _with_ids(calls: Sequence[tuple[str, str, str]]) -> tuple[Call, ...]:
