@@ -231,6 +231,16 @@ def test_of_autotuned_configurations_the_one_with_the_smallest_emulated_time_is_
         judge.close()
 
 
+def test_a_call_that_launches_nothing_takes_an_empty_launch(capture: CaptureService) -> None:
+    matmul = load_problem("matmul")
+    judge = make_judge(matmul, "smoke", _chip(), capture, SECRET, SECRET, False)
+    verdict = judge(Candidate(matmul.baselines.reference()), 1, lambda line: None)
+    judge.close()
+    (empty,) = (result for result in verdict.workloads if result.name == "no-rows")
+    floor_ns = _chip().peaks().launch_ns
+    assert (verdict.status, empty.baseline_ns, empty.candidate_ns) == ("accepted", floor_ns, floor_ns)
+
+
 def test_times_do_not_depend_on_threads(own: EmulatedJudge, monkeypatch: pytest.MonkeyPatch) -> None:
     plans = own.both_plans_of(REFERENCE).timed
     found = []

@@ -9,6 +9,7 @@ from kernelwright.cli import (
     checking,
     chips,
     codesigning,
+    comparing,
     compiling,
     initialising,
     judging,
@@ -17,12 +18,13 @@ from kernelwright.cli import (
     proving,
     reading,
     running,
+    serving,
     supervising,
 )
 
 _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
     "Look": (listing.problems, chips.chips, listing.engineers, checking.doctor),
-    "Work": (initialising.init, judging.judge, running.run, checking.bench, compiling.compile),
+    "Work": (initialising.init, judging.judge, running.run, serving.mcp, checking.bench, compiling.compile),
     "See why": (profiling.profile, codesigning.codesign),
     "Supervise": (
         supervising.status,
@@ -32,7 +34,14 @@ _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
         running.resume,
         supervising.stop,
     ),
-    "Read and prove": (reading.report, reading.history, reading.show, proving.export, proving.verify),
+    "Read and prove": (
+        reading.report,
+        comparing.compare,
+        reading.history,
+        reading.show,
+        proving.export,
+        proving.verify,
+    ),
 }
 
 

@@ -49,9 +49,14 @@ regime is executed. Public workloads of suite {executed}:
 
 
 class WiredBench:
-    """A `runs.Bench` over the real rooms; `quiet` gets the many small steps of a judgement."""
+    """A `runs.Bench` over the real rooms; `quiet` gets the many small steps of a judgement.
 
-    def __init__(self, run: str, setup: Setup, secret: int, quiet: Progress) -> None:
+    `engineer` is one that was made already, else it is loaded by its name and options.
+    """
+
+    def __init__(
+        self, run: str, setup: Setup, secret: int, quiet: Progress, engineer: Engineer | None = None
+    ) -> None:  # fmt: skip
         self._run, self._secret, self._quiet = run, secret, quiet
         self._problem = load_problem(setup.problem)
         if setup.problem_sha256 not in ("", problem_sha256(self._problem)):
@@ -64,7 +69,7 @@ class WiredBench:
         self._brief = _brief_of(self._problem, setup.suite, executed)
         public = [w.name for name in (executed, CHECK_SUITE) for w in self._problem.suite(name, 0).public]
         self._also_public = tuple(dict.fromkeys(public))
-        self._engineer = load_engineer(setup.engineer, setup.options)
+        self._engineer = engineer or load_engineer(setup.engineer, setup.options)
         self._capture = CaptureService(choose_sandbox(setup.unsafe), cores=self._chip.spec.threads)
         self._recorder: Recorder | None = None
         self._judge = self._make_judge(setup.suite, with_hidden=True)

@@ -1,19 +1,14 @@
 """Runs: opening one, and going on with one."""
 
-import secrets
-import time
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from kernelwright.cli.arguments import ChipName, Json, LedgerUrl, ProblemName, RunName, SuiteName, Unsafe
+from kernelwright.cli.opening import DEFAULT_EVALUATIONS, Request, describe_setup, new_name, open_under, require_budget
 from kernelwright.cli.output import Output
 from kernelwright.core.errors import KernelwrightError, RequestError
-
-DEFAULT_EVALUATIONS = 60
-# The entry of the problem whose space of candidates is written down.
-PLAYBOOK_ENTRY = "extend_attention_fwd"
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command line
@@ -64,39 +59,21 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     json: Json = False,
 ) -> int:
     """Make the reference faster: an engineer works until the budget is spent, the best is proven."""
-    from kernelwright.chips.catalogue import chip_sha256, load_chip  # noqa: PLC0415  # lazy: these rooms need torch
-    from kernelwright.cli.machine import machine_facts, package_versions  # noqa: PLC0415
-    from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
-    from kernelwright.core.final import Setup  # noqa: PLC0415
     from kernelwright.engineers.catalogue import prepare_engineer, require_fit  # noqa: PLC0415
-    from kernelwright.ledger import SqlLedger, installation_key  # noqa: PLC0415
-    from kernelwright.problems import load_problem, problem_sha256  # noqa: PLC0415
-    from kernelwright.runs import open_run  # noqa: PLC0415
-    from kernelwright.sandbox import choose_sandbox  # noqa: PLC0415
+    from kernelwright.ledger import SqlLedger  # noqa: PLC0415
+    from kernelwright.problems import load_problem  # noqa: PLC0415  # lazy: needs torch
 
-    evaluations = _require_budget(evals, hours)
+    require_budget(evals, hours)
     _require_model_budget(tokens, usd)
     given = {"model": model, "islands": islands, "window": window, "silent_turns": silent_turns}
     options = {name: value for name, value in given.items() if value is not None}
-    loaded = load_problem(problem)
-    require_fit(engineer, loaded.address)
-    chosen, machine = choose_suite(problem, chip, suite), load_chip(chip)
-    spec = machine.spec
-    if regret and not (spec.emulated and loaded.entry == PLAYBOOK_ENTRY):
-        raise RequestError(f"--regret needs an emulated chip and a problem with a playbook, got {chip} and {problem}")
-    shut_in = choose_sandbox(unsafe).confinement
-    setup = Setup(
-        loaded.address, chip, engineer, chosen, seed, evaluations, None if hours is None else hours * 3600,
-        emulated=spec.emulated, unsafe=unsafe,
-        machine={**machine_facts(), "threads": spec.threads, "confinement": shut_in},
-        versions=package_versions(), problem_sha256=problem_sha256(loaded), chip_sha256=chip_sha256(machine),
-        regret=regret, options=options, tokens=tokens, usd=usd,
-    )  # fmt: skip
-    output = Output(json)
+    require_fit(engineer, load_problem(problem).address)
+    asked = Request(problem, chip, engineer, suite, evals, hours, seed, regret, unsafe, options, tokens, usd)
+    setup, output = describe_setup(asked), Output(json)
     for line in prepare_engineer(setup):
         output.say(line)
-    store, name = SqlLedger(ledger), time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
-    open_run(store, name, setup, installation_key() if spec.emulated else None)
+    store, name = SqlLedger(ledger), new_name()
+    open_under(store, name, setup)
     return _conduct(name, ledger, store, output)
 
 
@@ -149,11 +126,3 @@ def _require_model_budget(tokens: int | None, usd: float | None) -> None:
         raise RequestError(f"--tokens must be at least 1, got {tokens}")
     if usd is not None and not 0 < usd < 1e6:
         raise RequestError(f"--usd must be above 0 and below a million, got {usd:g}")
-
-
-def _require_budget(evals: int | None, hours: float | None) -> int | None:
-    if evals is not None and evals < 1:
-        raise RequestError(f"--evals must be at least 1, got {evals}")
-    if hours is not None and not 0 < hours < 24 * 365:
-        raise RequestError(f"--hours must be above 0 and below a year, got {hours:g}")
-    return DEFAULT_EVALUATIONS if evals is None and hours is None else evals

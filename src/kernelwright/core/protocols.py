@@ -249,7 +249,8 @@ class Engineer(Protocol):
     answers from the record; others go on live, and find what was done in `history` and `notes`. One that has options,
     or kinds behind a colon in its name, has a method `with_options(kind, options)` that returns it ready to work. One
     that needs more than the tools, keys or programs, has a method `prepare(setup)` that raises RequestError where
-    something lacks, before a run is opened, and returns lines to tell the person who asked for the run.
+    something lacks, before a run is opened, and returns lines to tell the person who asked for the run. One that only
+    a command of its own can start has that command in an attribute `started_by`.
     """
 
     @property

@@ -47,11 +47,12 @@ def prepare_engineer(setup: Setup) -> Sequence[str]:
 
 
 def engineers_for(problem: str) -> tuple[str, ...]:
-    """Return the names of the installed engineers that can work on the problem of that name or address.
+    """Return the names of the installed engineers that a run on the problem of that name or address can have.
 
     Those that need no options come first.
     """
-    fitting = {name: made for name in engineer_names() if _knows(made := load_engineer(name), problem)}
+    made = {name: load_engineer(name) for name in engineer_names()}
+    fitting = {name: e for name, e in made.items() if _knows(e, problem) and not hasattr(e, "started_by")}
     return tuple(sorted(fitting, key=lambda name: (hasattr(fitting[name], "with_options"), name)))
 
 

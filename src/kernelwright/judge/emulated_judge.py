@@ -155,13 +155,19 @@ class EmulatedJudge(CandidateJudge):
     def times_of(self, plans: Sequence[LaunchPlan]) -> list[int | Fault]:
         """Return the emulated time in ns of one plan a timed workload, or why there is none."""
         keys = [case.key for case in self._suite_timed.cases]
-        return emulated_times(self._emulator(), plans, keys, self._chip.spec.threads)
+        return self._at_least_a_launch(emulated_times(self._emulator(), plans, keys, self._chip.spec.threads))
 
     def estimates_of(self, plans: Sequence[LaunchPlan]) -> list[int | Fault]:
         """Return about what `times_of` would, by the wave tier."""
         session = cast(EmulatedSession, self._emulator())
         with ThreadPoolExecutor(self._chip.spec.threads, thread_name_prefix="estimates") as pool:
-            return list(pool.map(session.estimate_ns, plans, [case.key for case in self._suite_timed.cases]))
+            times = pool.map(session.estimate_ns, plans, [case.key for case in self._suite_timed.cases])
+            return self._at_least_a_launch(list(times))
+
+    def _at_least_a_launch(self, times: Sequence[int | Fault]) -> list[int | Fault]:
+        """Return the times, that of a call without launches as that of an empty one: a ratio to it says nothing."""
+        floor_ns = round(self._chip.peaks().launch_ns)
+        return [time if isinstance(time, Fault) else max(time, floor_ns) for time in times]
 
     def chosen(self, plans: Sequence[LaunchPlan]) -> list[LaunchPlan | Fault]:
         """Return the timed plans with the option of each launch that is fastest on the chip."""
@@ -230,6 +236,8 @@ class EmulatedJudge(CandidateJudge):
     def _judged(self, candidate: Candidate, seed: int, progress: Progress, timed: bool) -> Judged:
         watch = stages.Stopwatch(self._limits)
         with watch.phase("baseline"):
+            if self._times is None:
+                progress("reference: emulated times")
             self.emulated_baseline()
             baseline = self.baseline(progress)
         for meter in self._meters:

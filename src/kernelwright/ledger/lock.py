@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+import struct
 import threading
 import time
 from pathlib import Path
 
 from kernelwright.core.errors import RequestError
 
+# struct flock of Linux on 64 bits: type, whence, start, length, process.
+_FLOCK = "@hhqqi4x"
 _guard = threading.Lock()
 _held: set[Path] = set()
 
@@ -58,6 +61,23 @@ class WriterLock:
             return True
         self.release()
         return False
+
+    def holder(self) -> int | None:
+        """Return the number of the process that has the right now, None if none has, or one on another machine."""
+        with _guard:
+            # Closing a descriptor of a file that this process has locked would drop the lock.
+            if self._path in _held:
+                return os.getpid()
+            try:
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+            except OSError:
+                return None
+            try:
+                asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+                kind, _, _, _, process = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+                return process if kind != fcntl.F_UNLCK and process > 0 else None
+            finally:
+                os.close(descriptor)
 
     def _taken(self) -> RequestError:
         return RequestError(

@@ -97,6 +97,22 @@ class SqlLedger:
         """Return whether another process holds the run's writer lock."""
         return run not in self._heads and self._lock(run).is_held_elsewhere()
 
+    def writer(self, run: str) -> int | None:
+        """Return the number of the other process of this machine that writes the run, None if none does."""
+        return self._lock(run).holder() if self.is_written(run) else None
+
+    def first_and_last(self, run: str) -> tuple[Entry, Entry]:
+        """Return the entry that opened a run and its newest one. Raises UnknownNameError for a run without any."""
+        numbers = select(func.max(schema.entries.c.number)).where(schema.entries.c.run == run)
+        try:
+            with self._engine.connect() as connection:
+                newest = connection.execute(numbers).scalar()
+        except SQLAlchemyError as error:
+            raise _fault(f"the ledger must be readable, it is not: {_first_line(error)}", error) from None
+        if newest is None:
+            raise UnknownNameError("run", run, self.runs())
+        return self.entries_after(run, 0, 1)[0], self.entries_after(run, newest - 1)[0]
+
     def entries(self, run: str) -> tuple[Entry, ...]:
         """Return the entries of a run in order. Raises UnknownNameError for a run without any."""
         entries = self.entries_after(run, 0)
@@ -104,22 +120,23 @@ class SqlLedger:
             raise UnknownNameError("run", run, self.runs())
         return entries
 
-    def entries_after(self, run: str, number: int) -> tuple[Entry, ...]:
-        """Return the entries of a run with a number above `number`, in order; may be empty."""
+    def entries_after(self, run: str, number: int, most: int | None = None) -> tuple[Entry, ...]:
+        """Return the entries of a run with a number above `number`, in order, at most `most`; may be empty."""
         try:
-            return tuple(_entry_of(row) for row in self.rows(run, number))
+            return tuple(_entry_of(row) for row in self.rows(run, number, most))
         except ValueError:
             raise HarnessError(
                 f"the entries of run '{run}' must be JSON, one was changed. Run 'kernelwright verify {run}'."
             ) from None
 
-    def rows(self, run: str, after: int = 0) -> tuple[Row, ...]:
-        """Return entries as stored, those with a number above `after`; empty for an unknown run."""
+    def rows(self, run: str, after: int = 0, most: int | None = None) -> tuple[Row, ...]:
+        """Return entries as stored, those with a number above `after`, at most `most`; empty for an unknown run."""
         columns = [schema.entries.c[name] for name in Row.__dataclass_fields__]
         query = (
             select(*columns)
             .where(schema.entries.c.run == run, schema.entries.c.number > after)
             .order_by(schema.entries.c.number)
+            .limit(most)
         )
         try:
             with self._engine.connect() as connection:

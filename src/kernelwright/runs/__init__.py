@@ -4,7 +4,7 @@ from kernelwright.runs.conditions import Bench
 from kernelwright.runs.loop import conduct_run, open_run
 from kernelwright.runs.outlook import time_left_s
 from kernelwright.runs.recorder import RunRecorder
-from kernelwright.runs.sameness import record_differences
+from kernelwright.runs.sameness import record_differences, work_differences
 from kernelwright.runs.state import RunState, fold, setup_of, step
 from kernelwright.runs.summary import RunSummary, summarise
 from kernelwright.runs.verify import Verification, verify_run
@@ -24,4 +24,5 @@ __all__ = [
     "summarise",
     "time_left_s",
     "verify_run",
+    "work_differences",
 ]

@@ -57,8 +57,8 @@ def _literal(call: Call, text: str, error: json.JSONDecodeError) -> dict[str, ob
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         near = " ".join(text[max(0, error.pos - 30) : error.pos + 30].split())
         raise Malformed(
-            f"arguments of {call.tool} must be one JSON object: {error.msg} at character {error.pos} of {len(text)}, near "
-            f"'{near}'. Write \\n for line breaks and \\\" for quotes inside strings, and end with }}"
+            f"arguments of {call.tool} must be one JSON object: {error.msg} at character {error.pos} of {len(text)}, "
+            f"near '{near}'. Write \\n for line breaks and \\\" for quotes inside strings, and end with }}"
         ) from None
 
 

@@ -71,7 +71,7 @@ STAGNANT = """\
 What was tried, by architecture, and what it taught:
 {tried}
 Write a candidate whose architecture is in none of these lines: other kernels or their number, another loop nest,
-another mapping of the grid to data, work split or fused differently. Say in the note of evaluate what is new about it."""
+another mapping of the grid to data, work split or fused differently. Say in the note of evaluate what is new."""
 
 SUMMARISE = """\
 Your conversation will be cut now to make room. Write for yourself, in at most {words} words, what the record does not

@@ -36,13 +36,13 @@ def page_of(answer: Answer, job: str, offset: int = 0, tokens: int = PAGE_TOKENS
     whole = format_answer(answer)
     if offset == 0 and token_estimate(whole) <= tokens:
         return whole
-    end = _page_end(whole, offset, tokens - _FRAME_TOKENS)
+    end = page_end(whole, offset, tokens - _FRAME_TOKENS)
     frame: dict[str, object] = {"job": job, "state": "cut", "characters": len(whole), "offset": offset}
     frame |= {"next_offset": end if end < len(whole) else None, "text": whole[offset:end]}
     return format_answer(frame)
 
 
-def _page_end(whole: str, offset: int, tokens: int) -> int:
+def page_end(whole: str, offset: int, tokens: int) -> int:
     """Return the largest end so that the text before it, written as a JSON string, has at most `tokens` tokens."""
     low, high = offset + 1, min(len(whole), offset + tokens * BYTES_A_TOKEN)
     if high <= low:

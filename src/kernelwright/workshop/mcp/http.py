@@ -1,4 +1,4 @@
-"""The tools over streamable HTTP: everyone is asked for a token, and only this machine is served unless told otherwise."""
+"""The tools over streamable HTTP: everyone needs the token, and only this machine is served unless told otherwise."""
 
 import asyncio
 import contextlib
@@ -68,6 +68,11 @@ def served(
     )
     with _running(uvicorn.Server(config), listening):
         yield Place(f"http://{shown}:{bound}{PATH}", token)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches the address."""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _listen(host: str, port: int) -> socket.socket:
