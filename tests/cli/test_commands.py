@@ -41,6 +41,7 @@ def test_help_and_readers_import_neither_torch_nor_triton(home: Path) -> None:
     code = (
         "import sys; from kernelwright.cli.entrance import exit_code_of;"
         "exit_code_of(['--help']); exit_code_of(['status', 'r']); exit_code_of(['report', 'r']);"
+        "exit_code_of(['compare', 'r', 'o']);"
         "sys.exit(bool({'torch', 'triton', 'optuna'} & set(sys.modules)))"
     )
     interpreter = str(Path(command()[0]).parent / "python")
@@ -60,6 +61,7 @@ def test_help_and_readers_import_neither_torch_nor_triton(home: Path) -> None:
             "Did you mean 'smoke'?",
         ),
         (("status", "rr"), "Did you mean 'r'?"),
+        (("compare", "r", "oo"), "Did you mean 'o'?"),
         (("bench", "dots"), "Did you mean 'dot'?"),
     ],
 )
@@ -85,6 +87,9 @@ def test_an_unknown_name_is_exit_2_with_the_nearest(home: Path, arguments: tuple
         ("show", "r:1", "--source"),
         ("export", "r", "/proc/nowhere/file"),
         ("report", "r", "--html", "/proc/nowhere/file"),
+        ("compare", "r"),
+        ("compare", "r", "r"),
+        ("compare", "r", "o", "--html", "/proc/nowhere/file"),
         ("status", "r", "--colour"),
     ],
 )
@@ -128,6 +133,22 @@ def test_history_and_the_source_of_an_evaluation_can_be_read(home: Path) -> None
     assert isinstance(entries, list)
     assert run(home, "show", entries[0]["entry"], "--source").out == script(1)[0]
     assert json.loads(run(home, "show", "r").out)["kind"] == "closed"
+
+
+def test_runs_are_compared_as_a_table_as_json_and_as_a_page(home: Path) -> None:
+    table = run(home, "compare", "r", "o")
+    assert table.code == 0
+    assert table.out.splitlines()[0] == "scripted on paper, suite smoke"
+    assert table.out.splitlines()[-1] == "next: kernelwright report r"
+    value = run(home, "compare", "r", "o", "--json").json
+    assert set(value) == {"problem", "chip", "suite", "emulated", "runs", "notes"}
+    runs = value["runs"]
+    assert isinstance(runs, list)
+    assert [(one["run"], one["phase"], one["usage"]) for one in runs] == [("r", "closed", None), ("o", "working", None)]
+    assert runs[0]["evaluations_to"] == {"2x": None, "4x": None, "8x": None}
+    page = home / "compare.html"
+    assert run(home, "compare", "r", "o", "--html", str(page)).code == 0
+    assert "<svg" in page.read_text()
 
 
 def test_steering_an_open_run_is_kept_for_it(home: Path) -> None:

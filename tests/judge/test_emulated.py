@@ -100,6 +100,16 @@ def test_what_was_right_is_not_executed_again_until_the_final_judgement(shared: 
     assert any(line.startswith("confirming") for line in lines)
 
 
+def test_a_kernel_whose_plans_are_known_keeps_its_verdict_but_for_the_final_judgement(shared: EmulatedJudge) -> None:
+    first = _judged(shared, REFERENCE)
+    lines: list[str] = []
+    again = shared(Candidate(REFERENCE + "\n# more\n"), 2, lines.append, {first.plan_sha256: first}.get)
+    assert replace(again, seconds=first.seconds) == first
+    assert [line.split(":")[0] for line in lines] == ["capture"]
+    assert judge_final(shared, PROBLEM, Candidate(REFERENCE), None, 3, lines.append).verdict.is_accepted
+    assert any(line.startswith("correctness") for line in lines)
+
+
 def test_a_kernel_that_is_only_timed_is_executed_at_full_size(own: EmulatedJudge) -> None:
     lines: list[str] = []
     assert _judged(own, REFERENCE, 1, lines).is_accepted
@@ -219,6 +229,16 @@ def test_of_autotuned_configurations_the_one_with_the_smallest_emulated_time_is_
             assert verdict.workloads[number].candidate_ns == min(times)  # type: ignore[type-var]
     finally:
         judge.close()
+
+
+def test_a_call_that_launches_nothing_takes_an_empty_launch(capture: CaptureService) -> None:
+    matmul = load_problem("matmul")
+    judge = make_judge(matmul, "smoke", _chip(), capture, SECRET, SECRET, False)
+    verdict = judge(Candidate(matmul.baselines.reference()), 1, lambda line: None)
+    judge.close()
+    (empty,) = (result for result in verdict.workloads if result.name == "no-rows")
+    floor_ns = _chip().peaks().launch_ns
+    assert (verdict.status, empty.baseline_ns, empty.candidate_ns) == ("accepted", floor_ns, floor_ns)
 
 
 def test_times_do_not_depend_on_threads(own: EmulatedJudge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,8 @@ def never() -> Sequence[Document]:
         ("convert to another dtype cast", "tl.cast"),
         ("autotune configs", "triton.autotune"),
         ("hints on contiguous values", "tl.max_contiguous"),
+        ("swizzle programs", "tl.swizzle2d"),
+        ("exp", "tl.exp"),
         ("make integer tables on the host", "rules"),
         ("hidden workloads verdicts", "rules"),
         ("counters slowest workload", "tools"),

@@ -9,6 +9,7 @@ from kernelwright.cli import (
     checking,
     chips,
     codesigning,
+    comparing,
     compiling,
     connecting,
     initialising,
@@ -35,7 +36,14 @@ _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
         running.resume,
         supervising.stop,
     ),
-    "Read and prove": (reading.report, reading.history, reading.show, proving.export, proving.verify),
+    "Read and prove": (
+        reading.report,
+        comparing.compare,
+        reading.history,
+        reading.show,
+        proving.export,
+        proving.verify,
+    ),
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kernelwright.cli.arguments import ChipName, Json, ProblemName, SuiteName, Unsafe
-from kernelwright.cli.output import Output
+from kernelwright.cli.output import Output, write_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,7 +50,7 @@ def codesign(  # noqa: PLR0913, PLR0917  # options of a command
     One factor at a time, then pairs of the four that matter most, in the wave tier; the best designs are timed again by
     the event engine. Areas are a proxy whose coefficients are assumed. Everything is emulated.
     """
-    from kernelwright.cli.emulation import load_emulated, write_text  # noqa: PLC0415  # lazy: Numba, torch
+    from kernelwright.cli.emulation import load_emulated  # noqa: PLC0415  # lazy: Numba, torch
     from kernelwright.cli.judging import read_source  # noqa: PLC0415
     from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
     from kernelwright.cli.sweeping import Request, sweep  # noqa: PLC0415

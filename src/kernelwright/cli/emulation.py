@@ -1,8 +1,5 @@
 """Emulated chips as commands see them."""
 
-import sys
-from pathlib import Path
-
 from kernelwright.chips.catalogue import chip_names, load_chip
 from kernelwright.chips.emulated.chip import EmulatedChip
 from kernelwright.chips.emulated.machine import Machine
@@ -33,12 +30,3 @@ def roofs_of(machine: Machine) -> tuple[Roof, ...]:
 
 def _has(machine: Machine, dtype: str) -> bool:
     return machine.dot_flops.get(dtype, 0.0) > 0.0
-
-
-def write_text(file: Path, text: str, what: str) -> None:
-    """Write a file and say so on stderr; raises RequestError where it cannot be written."""
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RequestError(f"the {what} must go to a file that can be written, {file}: {error.strerror}") from None
-    print(f"wrote {file}", file=sys.stderr, flush=True)

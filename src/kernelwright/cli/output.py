@@ -5,10 +5,12 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
 from kernelwright.core.codec import to_json
+from kernelwright.core.errors import RequestError
 
 _PLAIN_WIDTH = 400
 # Without a terminal, small steps are told only after so many seconds without a line.
@@ -80,6 +82,15 @@ def show_rows(output: Output, what: str, rows: Sequence[Mapping[str, object]], f
     table = Table("", headings, cells, left=len(headings))
     output.result({what: rows}, lambda console: print_table(table, console))
     output.next(following)
+
+
+def write_text(file: Path, text: str, what: str) -> None:
+    """Write a file and say so on stderr; raises RequestError where it cannot be written."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"the {what} must go to a file that can be written, {file}: {error.strerror}") from None
+    print(f"wrote {file}", file=sys.stderr, flush=True)
 
 
 def _cell(value: object) -> str:

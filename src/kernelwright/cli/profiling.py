@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kernelwright.cli.arguments import ChipName, Json, ProblemName, SuiteName, Unsafe
-from kernelwright.cli.output import Output
+from kernelwright.cli.output import Output, write_text
 from kernelwright.core.errors import CompileError, RequestError
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ def profile(  # noqa: PLR0913, PLR0917  # options of a command
         plans.append(plan)
     what = f"{problem} on {machine.name}, suite {chosen}, {'reference' if candidate is None else candidate.name}"
     if trace is not None and plans[0] is not None:
-        _write(trace, _trace_text(machine, plans[0], f"{what}, {wanted[0].name}"), "trace")
+        write_text(trace, _trace_text(machine, plans[0], f"{what}, {wanted[0].name}"), "trace")
     plot = _roofline(machine, loaded, captured, views, f"{what} (emulated)")
     if svg is not None:
-        _write(svg, plot, "plot")
+        write_text(svg, plot, "plot")
     if html is not None:
-        _write(html, profile_page(f"Profile: {what}", _lead(machine), plot, views), "page")
+        write_text(html, profile_page(f"Profile: {what}", _lead(machine), plot, views), "page")
     value = {"problem": problem, "chip": chip, "suite": chosen, "emulated": True, "workloads": views}
     output.result(value, lambda console: _draw(machine, views, workload is not None, console))
     output.next(f"kernelwright codesign {problem} --chip {chip} --vary units,hbm_gb_s")
@@ -151,9 +151,3 @@ def _draw(machine: "Machine", views: "list[WorkloadView]", in_full: bool, consol
     console.print()
     for line in explanations(views):
         console.print(line, soft_wrap=True)
-
-
-def _write(file: Path, text: str, what: str) -> None:
-    from kernelwright.cli.emulation import write_text  # noqa: PLC0415  # lazy
-
-    write_text(file, text, what)

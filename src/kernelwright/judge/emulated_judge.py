@@ -155,13 +155,19 @@ class EmulatedJudge(CandidateJudge):
     def times_of(self, plans: Sequence[LaunchPlan]) -> list[int | Fault]:
         """Return the emulated time in ns of one plan a timed workload, or why there is none."""
         keys = [case.key for case in self._suite_timed.cases]
-        return emulated_times(self._emulator(), plans, keys, self._chip.spec.threads)
+        return self._at_least_a_launch(emulated_times(self._emulator(), plans, keys, self._chip.spec.threads))
 
     def estimates_of(self, plans: Sequence[LaunchPlan]) -> list[int | Fault]:
         """Return about what `times_of` would, by the wave tier."""
         session = cast(EmulatedSession, self._emulator())
         with ThreadPoolExecutor(self._chip.spec.threads, thread_name_prefix="estimates") as pool:
-            return list(pool.map(session.estimate_ns, plans, [case.key for case in self._suite_timed.cases]))
+            times = pool.map(session.estimate_ns, plans, [case.key for case in self._suite_timed.cases])
+            return self._at_least_a_launch(list(times))
+
+    def _at_least_a_launch(self, times: Sequence[int | Fault]) -> list[int | Fault]:
+        """Return the times, that of a call without launches as that of an empty one: a ratio to it says nothing."""
+        floor_ns = round(self._chip.peaks().launch_ns)
+        return [time if isinstance(time, Fault) else max(time, floor_ns) for time in times]
 
     def chosen(self, plans: Sequence[LaunchPlan]) -> list[LaunchPlan | Fault]:
         """Return the timed plans with the option of each launch that is fastest on the chip."""
@@ -247,6 +253,8 @@ class EmulatedJudge(CandidateJudge):
                 plans = self._captured(candidate)
             self._capture.prepare()
             verdict = replace(verdict, plan_sha256=plans.sha256())
+            if (earlier := self.recognised(verdict.plan_sha256)) is not None:
+                return Judged(replace(earlier, advice=verdict.advice, seconds=self._seconds(watch)))
             course = Course(
                 self._problem, self._suite.name, self._chip, self.sessions(), baseline, watch, progress, self._capture
             )

@@ -20,7 +20,7 @@ STYLE = """
 .plot .page { fill: var(--page); } .plot text { fill: var(--ink); font-size: 12px; } .plot .soft { fill: var(--soft); }
 .plot .title { font-size: 15px; font-weight: 600; } .plot .grid { stroke: var(--rule); }
 .plot .line { fill: none; stroke-width: 2; } .plot .thin { fill: none; stroke-width: 1; stroke: var(--soft); }
-.plot .dash { stroke-dasharray: 5 4; }
+.plot .dash { stroke-dasharray: 5 4; } .plot .hollow { fill: var(--page); }
 """ + "".join(
     f".plot .f{i}, .plot text.f{i} {{ fill: var(--c{i}); }} .plot .s{i} {{ stroke: var(--c{i}); }}\n" for i in range(8)
 )
@@ -98,9 +98,10 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
-def path(points: Sequence[tuple[float, float]], kind: str) -> str:
-    """Return a line through points."""
-    return f'<polyline class="{kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
+def path(points: Sequence[tuple[float, float]], kind: str, dashes: str = "") -> str:
+    """Return a line through points; `dashes` are lengths of strokes and gaps, whole if empty."""
+    dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    return f'<polyline class="{kind}"{dashed} points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
 
 
 def dot(x: float, y: float, kind: str, words: str, radius: float = 4.5) -> str:

@@ -16,6 +16,7 @@ from kernelwright.core.document import Document
 NAME_WEIGHT, SIGNATURE_WEIGHT = 8, 2
 SATURATION, LENGTH_SHARE = 1.2, 0.75
 EXCERPT_CHARACTERS = 400
+_LETTERS = re.compile(r"[a-z]{3,}")
 _WORD = re.compile(r"[a-z0-9]+", re.IGNORECASE)
 
 
@@ -94,6 +95,10 @@ def _counts(document: Document) -> Mapping[str, int]:
     for text, weight in parts:
         for word in words_of(text):
             counts[word] += weight
+            # swizzle2d is found by swizzle too, and counts less for it.
+            letters = _LETTERS.match(word)
+            if letters and letters[0] != word:
+                counts[_singular(letters[0])] += max(1, weight // 2)
     return counts
 
 
