@@ -152,9 +152,11 @@ def _known_run(run: str, ledger: str | None) -> str:
 
 def _opening(problem: str, chip: str, suite: str | None, evals: int | None, hours: float | None) -> list[str]:
     from kernelwright.chips.emulated.profiles.profile import is_profile_path  # noqa: PLC0415  # needs torch
+    from kernelwright.cli.opening import require_budget  # noqa: PLC0415
     from kernelwright.cli.suites import choose_suite  # noqa: PLC0415
     from kernelwright.problems import load_problem  # noqa: PLC0415
 
+    require_budget(evals, hours)
     suite = choose_suite(problem, chip, suite)
     # A path must mean the same from every folder.
     chip = str(Path(chip).expanduser().absolute()) if is_profile_path(chip) else chip

@@ -17,7 +17,7 @@ from kernelwright.core.errors import HarnessError, RequestError, UnknownNameErro
 from kernelwright.core.protocols import BudgetSpent
 from kernelwright.engineers.agents.catalogue import KINDS
 from kernelwright.engineers.agents.engineer import AgentEngineer, ClientAtWork
-from kernelwright.engineers.catalogue import load_engineer
+from kernelwright.engineers.catalogue import kinds_of, load_engineer
 from tests.runs.scripted import setup
 from tests.workshop.mcp.benches import SOURCE, Worked, worked
 
@@ -188,7 +188,7 @@ def test_words_in_the_record_are_bounded_and_hold_no_keys(tmp_path: Path) -> Non
     steps = [["say", f"the key is {SECRET}, and"], ["say", long], ["err", SECRET], ["call", "brief"]]
     with played(tmp_path, [steps, [SUBMIT], [EVALUATE, SUBMIT]]) as run:
         words = [remark["words"] for remark in run.remarks("client") if remark["event"] == "said"]
-        assert words[0] == "the key is [hidden], and"
+        assert words[0] == "the key is [key], and"
         assert run.run.ledger.blob(words[1]["blob"]).decode() == long[: supervision.MOST_CHARACTERS] + " [cut]"
         assert all(SECRET not in str(entry.payload) for entry in run.run.ledger.entries("r"))
 
@@ -221,7 +221,23 @@ def test_a_client_that_is_not_installed_is_told_how_to_install(tmp_path: Path) -
             ClientAtWork(kind, environment={"PATH": str(tmp_path)}).prepare(setup())
 
 
+def test_a_limit_of_money_is_for_clients_that_keep_it(tmp_path: Path) -> None:
+    for kind in KINDS.values():
+        (tmp_path / kind.program).write_text("#!/bin/sh\necho 1.2.3\n")
+        (tmp_path / kind.program).chmod(0o755)
+        engineer = ClientAtWork(kind, environment={"PATH": str(tmp_path)})
+        (line,) = engineer.prepare(setup())
+        assert line.endswith(f" works: 1.2.3, {tmp_path / kind.program}")
+        if kind.name == "claude-code":
+            assert engineer.prepare(replace(setup(), usd=1.0)) == (line,)
+        else:
+            with pytest.raises(RequestError, match="--usd needs a client that tells what it spends"):
+                engineer.prepare(replace(setup(), usd=1.0))
+
+
 def test_engineers_of_this_family_have_names_kinds_and_one_option() -> None:
+    assert kinds_of("agent") == tuple(f"agent:{name}" for name in KINDS)
+    assert kinds_of("search") == ("search",)
     assert load_engineer("agent:codex", {"model": "m"}).name == "agent:codex"
     with pytest.raises(UnknownNameError, match="Did you mean 'claude-code'"):
         load_engineer("agent:claude-cod")

@@ -25,4 +25,4 @@ def _launch(task: Task) -> Launch:
     )
 
 
-KIND = Kind(CLIENT.name, "claude", _launch, lambda task: MessageStream())
+KIND = Kind(CLIENT.name, "claude", _launch, lambda task: MessageStream(), limits_money=True)

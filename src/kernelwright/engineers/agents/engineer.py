@@ -29,6 +29,7 @@ class AgentEngineer:
 
     name = FAMILY
     repeats_calls = False
+    kinds = tuple(KINDS)
 
     def with_options(self, kind: str, options: Mapping[str, object]) -> "AgentEngineer | ClientAtWork":
         """Return the engineer that works by the client `kind`; without one, only a name in lists.
@@ -70,8 +71,13 @@ class ClientAtWork:
         return f"{FAMILY}:{self.kind.name}"
 
     def prepare(self, setup: Setup) -> Sequence[str]:
-        """Return which client will work; raises RequestError where it is not installed."""
+        """Return which client will work; raises RequestError where it is not installed, or cannot keep a budget."""
         program = self._program()
+        if setup.usd is not None and not self.kind.limits_money:
+            raise RequestError(
+                f"--usd needs a client that tells what it spends, {CLIENTS[self.kind.name].title} does not always. "
+                "Limit --tokens or --hours"
+            )
         return (f"{CLIENTS[self.kind.name].title} works: {_version(program, self.kind.version)}, {program}",)
 
     def work(self, tools: Tools, seed: int) -> None:

@@ -81,10 +81,14 @@ class Launch:
 
 @dataclass(frozen=True)
 class Kind:
-    """One client as an engineer; `name` is that of `workshop.clients`, `program` its command."""
+    """One client as an engineer; `name` is that of `workshop.clients`, `program` its command.
+
+    `limits_money` says that it tells what it spent, and keeps to a limit itself.
+    """
 
     name: str
     program: str
     launch: Callable[[Task], Launch]
     reader: Callable[[Task], Reader]
     version: tuple[str, ...] = ("--version",)
+    limits_money: bool = False

@@ -1,7 +1,6 @@
 """Keeps a client at work on a run: serves it the tools, ends it by the run's rules, starts it again when it leaves."""
 
 import math
-import re
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -13,6 +12,7 @@ from kernelwright.core.protocols import BudgetSpent, Tools
 from kernelwright.engineers.agents.kind import Kind, Report, Task, Used
 from kernelwright.engineers.agents.prompts import prompt
 from kernelwright.engineers.agents.session import Session
+from kernelwright.engineers.model.keys import HIDDEN, keys_of
 from kernelwright.workshop.clients.connection import TOKEN_VARIABLE, Remote
 from kernelwright.workshop.mcp.desk import Desk
 from kernelwright.workshop.mcp.http import Place, served
@@ -21,8 +21,6 @@ from kernelwright.workshop.mcp.server import ToolServer
 # Characters of one remark, and remarks of one session, that hold words of the client.
 MOST_CHARACTERS = 2000
 MOST_REMARKS = 500
-_SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL|AUTH", re.IGNORECASE)
-_FEWEST_SECRET_CHARACTERS = 8
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Supervisor:
         self._calls = self._evaluations = 0
         self._calls_before = self._evaluations_before = 0
         self._silent = self._idle = self._remarks = 0
-        self._hidden: tuple[str, ...] = ()
+        self._keys = keys_of(client.environment)
         self._place: Place | None = None
 
     def work(self) -> None:
@@ -74,7 +72,6 @@ class Supervisor:
         server = ToolServer(self._call, state=self._desk.state)
         with served(server) as place, tempfile.TemporaryDirectory(prefix="kernelwright-agent-") as state:
             self._place, self._folder, self._state = place, folder, Path(state)
-            self._hidden = _secrets(self._client.environment, place.token)
             try:
                 self._desk.work(self._tools, self._watch)
             except BudgetSpent:
@@ -192,14 +189,10 @@ class Supervisor:
 
     def _shown(self, words: str) -> str:
         """Return words as the record may hold them: bounded, without keys and tokens."""
-        for secret in self._hidden:
-            words = words.replace(secret, "[hidden]")
+        words = self._keys.clean(words)
+        if self._place is not None:
+            words = words.replace(self._place.token, HIDDEN)
         return words if len(words) <= MOST_CHARACTERS else words[:MOST_CHARACTERS] + " [cut]"
-
-
-def _secrets(environment: Mapping[str, str], token: str) -> tuple[str, ...]:
-    named = (value for name, value in environment.items() if _SECRET_NAMES.search(name))
-    return (token, *(value for value in named if len(value) >= _FEWEST_SECRET_CHARACTERS))
 
 
 def _next_number(folder: Path) -> int:
