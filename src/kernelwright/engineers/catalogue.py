@@ -16,6 +16,12 @@ def engineer_names() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
+def kinds_of(name: str) -> tuple[str, ...]:
+    """Return the names by which an installed engineer is asked for: its own, or one a kind behind a colon."""
+    kinds: tuple[str, ...] = getattr(load_engineer(name), "kinds", ())
+    return tuple(f"{name}:{kind}" for kind in kinds) or (name,)
+
+
 def load_engineer(name: str, options: Mapping[str, object] | None = None) -> Engineer:
     """Return the engineer `name` (`NAME` or `NAME:KIND`), ready to work with its options.
 
