@@ -252,9 +252,9 @@ class Engineer(Protocol):
     when it begins again, as far as answers are the same, says so by an attribute `repeats_calls`: a resumed run then
     answers from the record; others go on live, and find what was done in `history` and `notes`. One that has options,
     or `kinds`, names behind a colon in its own, has a method `with_options(kind, options)` that returns it ready to
-    work. One that needs more than the tools, keys or programs, has a method `prepare(setup)` that raises
-    RequestError where something lacks, before a run is opened, and returns lines to tell the person who asked for
-    the run. One that only a command of its own can start has that command in an attribute `started_by`.
+    work. One that needs more than the tools, keys or programs, has a method `prepare(setup)` that raises RequestError
+    where something lacks, before a run is opened, and returns lines to tell the person who asked for the run. One that
+    only a command of its own can start has that command in an attribute `started_by`.
     """
 
     @property
