@@ -7,9 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.endpoint.conversation import Call, Conversation, Message, Refused, Reply, Role, Tool
+from tests.endpoint.conversation import Call, Conversation, Message, Refused, Reply, Role, Tool, pieces_of
 
-PIECE = 24
 _KINDS = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
@@ -87,22 +86,16 @@ def _usage(reply: Reply, asked: Conversation) -> dict[str, object]:
 
 def _deltas(reply: Reply) -> Iterator[tuple[dict[str, object], str | None]]:
     yield {"role": "assistant", "content": ""}, None
-    for piece in _pieces(reply.reasoning):
+    for piece in pieces_of(reply.reasoning):
         yield {"reasoning_content": piece}, None
-    for piece in _pieces(reply.text):
+    for piece in pieces_of(reply.text):
         yield {"content": piece}, None
     for index, call in enumerate(reply.calls):
         begun = {"index": index, **_call(Call(call.name, "", call.id))}
         yield {"tool_calls": [begun]}, None
-        for piece in _pieces(call.arguments):
+        for piece in pieces_of(call.arguments):
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}, None
     yield {}, reply.finished
-
-
-def _pieces(text: str) -> Iterator[str]:
-    # Long texts in fewer events: a stream of a megabyte should not be made of forty thousand.
-    size = max(PIECE, len(text) // 200)
-    yield from (text[at : at + size] for at in range(0, len(text), size))
 
 
 def _event(value: Mapping[str, object]) -> bytes:

@@ -1,6 +1,6 @@
 """What a player sees and says, whatever wire a client speaks: plain messages in, a reply or trouble out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -109,3 +109,12 @@ class Stall:
 
 Played = Reply | Refused | Reset | Stall
 Player = Callable[[Conversation], Played]
+
+
+PIECE = 24
+
+
+def pieces_of(text: str) -> Iterator[str]:
+    """Yield a text as a stream has it; long texts in fewer pieces, a megabyte should not be forty thousand events."""
+    size = max(PIECE, len(text) // 200)
+    yield from (text[at : at + size] for at in range(0, len(text), size))

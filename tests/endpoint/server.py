@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Protocol
 
 from tests.endpoint.chat_completions import ChatCompletions
 from tests.endpoint.conversation import Conversation, Player, Refused, Reply, Reset, Stall
+from tests.endpoint.messages import Messages
+from tests.endpoint.responses import Responses
 
 
 class Wire(Protocol):
@@ -45,7 +47,7 @@ class Endpoint:
     `seen` holds the newest conversations that reached the player, `refused` counts requests that did not.
     """
 
-    wires: ClassVar[Sequence[Wire]] = (ChatCompletions(),)
+    wires: ClassVar[Sequence[Wire]] = (ChatCompletions(), Messages(), Responses())
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """Proposals of tiles: each once, all in the end, and the model's order of things."""
 
+from dataclasses import astuple
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from kernelwright.engineers.search.architecture import Architecture, Tiles
 from kernelwright.engineers.search.predict import best_tiles, predicted_ns
 from kernelwright.engineers.search.rates import Rates, rates_from_notes
-from kernelwright.engineers.search.regimes import nearest, regime_of
+from kernelwright.engineers.search.regimes import nearest, regime_of, tiles_for
 from kernelwright.engineers.search.scenes import Scene, scenes_of
 from kernelwright.engineers.search.tuner import all_tiles, fit, propose, space_of
 from tests.engineers.modelled import TRUE_RATES, brief
@@ -84,6 +86,16 @@ def test_regimes_of_hidden_lengths_fall_back_to_the_nearest_entry() -> None:
     assert regime_of([64], [4096], 1, 64, -1, 1) == "hit/64qm"
     table = {"cold/128": 1, "few/256": 2}
     assert (nearest("few/128", table, 0), nearest("hit/256", table, 0), nearest("hit/64", table, 0)) == (2, 2, 0)
+
+
+def test_tiles_made_for_narrow_heads_are_cut_for_wide_ones_that_nobody_tuned() -> None:
+    tiles = astuple(Tiles(block_rows=64, block_keys=128, block_new=64, block_edge=64, warps=4, stages=3))
+    table = {"few/128": tiles, "cold/256": (1,)}
+    assert tiles_for("few/128", table, ()) == tiles
+    assert tiles_for("few/64", table, ()) == tiles
+    assert tiles_for("few/576", table, ())[:8] == (16, 16, 16, 16, 0, 1, 4, 1)
+    assert tiles_for("few/256", table, ())[:8] == (64, 64, 32, 32, 0, 1, 4, 1)
+    assert tiles_for("hit/576", table, (7,)) == (7,)
 
 
 def test_every_public_workload_has_lengths_and_a_regime() -> None:

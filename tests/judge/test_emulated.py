@@ -100,6 +100,16 @@ def test_what_was_right_is_not_executed_again_until_the_final_judgement(shared: 
     assert any(line.startswith("confirming") for line in lines)
 
 
+def test_a_kernel_whose_plans_are_known_keeps_its_verdict_but_for_the_final_judgement(shared: EmulatedJudge) -> None:
+    first = _judged(shared, REFERENCE)
+    lines: list[str] = []
+    again = shared(Candidate(REFERENCE + "\n# more\n"), 2, lines.append, {first.plan_sha256: first}.get)
+    assert replace(again, seconds=first.seconds) == first
+    assert [line.split(":")[0] for line in lines] == ["capture"]
+    assert judge_final(shared, PROBLEM, Candidate(REFERENCE), None, 3, lines.append).verdict.is_accepted
+    assert any(line.startswith("correctness") for line in lines)
+
+
 def test_a_kernel_that_is_only_timed_is_executed_at_full_size(own: EmulatedJudge) -> None:
     lines: list[str] = []
     assert _judged(own, REFERENCE, 1, lines).is_accepted

@@ -1,6 +1,7 @@
 """The whole pipeline on suite smoke: real sandbox, real compiler, real chip."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,20 @@ def test_renamed_source_has_the_same_plan_and_machine_code(judge: CandidateJudge
     assert verdict.plan_sha256 == reference_verdict.plan_sha256
     assert verdict.architecture == reference_verdict.architecture
     assert verdict.architecture == judge.reference_architecture()
+
+
+def test_a_kernel_whose_plans_are_known_keeps_its_verdict_and_is_not_judged_again(
+    judge: CandidateJudge, reference_verdict: Verdict
+) -> None:
+    known = {reference_verdict.plan_sha256: reference_verdict}
+    source = load_problem("extend-attention").baselines.reference()
+    lines: list[str] = []
+    renamed = Candidate(source.replace("softmax_step", "my_step"))
+    verdict = judge(renamed, 5, lines.append, known.get)
+    assert replace(verdict, seconds=reference_verdict.seconds, advice=()) == replace(reference_verdict, advice=())
+    assert [line.split(":")[0] for line in lines] == ["capture"]
+    other = judge(Candidate((CANDIDATES / "wrong_answer.py").read_text()), 6, lines.append, known.get)
+    assert other.status == "incorrect"
 
 
 def test_an_autotuned_candidate_is_accepted(judge: CandidateJudge) -> None:

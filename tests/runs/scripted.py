@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.codec import to_json
@@ -108,6 +109,9 @@ class ScriptedTools:
 
     def heed(self) -> None:
         self.recorder.heed()
+
+    def own_folder(self) -> Path:
+        raise NotImplementedError
 
     def submit(self) -> Mapping[str, object]:
         def call() -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from kernelwright.cli import (
     codesigning,
     comparing,
     compiling,
+    connecting,
     initialising,
     judging,
     listing,
@@ -24,7 +25,8 @@ from kernelwright.cli import (
 
 _SECTIONS: dict[str, tuple[Callable[..., object], ...]] = {
     "Look": (listing.problems, chips.chips, listing.engineers, checking.doctor),
-    "Work": (initialising.init, judging.judge, running.run, serving.mcp, checking.bench, compiling.compile),
+    "Work": (initialising.init, judging.judge, running.run, checking.bench, compiling.compile),
+    "Lend": (serving.mcp, connecting.mcp_config, connecting.skill),
     "See why": (profiling.profile, codesigning.codesign),
     "Supervise": (
         supervising.status,
@@ -60,12 +62,16 @@ def command() -> Any:
     for function in functions:
         if function is not chips.chips:
             short = (function.__doc__ or "").splitlines()[0]
-            app.command(function.__name__, short_help=short)(function)
+            app.command(_name_of(function), short_help=short)(function)
     app.add_typer(chips.app(), name="chips")
     root: Any = typer.main.get_command(app)
     # A group of commands would stand behind all commands.
-    root.commands = {function.__name__: root.commands[function.__name__] for function in functions}
+    root.commands = {_name_of(function): root.commands[_name_of(function)] for function in functions}
     return root
+
+
+def _name_of(function: Callable[..., object]) -> str:
+    return function.__name__.replace("_", "-")
 
 
 def _root(

@@ -71,6 +71,7 @@ class WiredBench:
         self._also_public = tuple(dict.fromkeys(public))
         self._engineer = engineer or load_engineer(setup.engineer, setup.options)
         self._capture = CaptureService(choose_sandbox(setup.unsafe), cores=self._chip.spec.threads)
+        self._recorder: Recorder | None = None
         self._judge = self._make_judge(setup.suite, with_hidden=True)
         self._check_judge = self._make_judge(CHECK_SUITE, with_hidden=False)
 
@@ -86,7 +87,7 @@ class WiredBench:
 
     def judge(self, candidate: Candidate, seed: int, progress: Progress) -> Verdict:
         """See `runs.Bench`."""
-        return self._judge(candidate, seed, self._quiet)
+        return self._judge(candidate, seed, self._quiet, self._recognise)
 
     def against_best(self, best: Candidate, seed: int, progress: Progress) -> Direct | None:
         """See `runs.Bench`."""
@@ -126,6 +127,7 @@ class WiredBench:
 
     def tools(self, recorder: Recorder) -> Tools:
         """See `runs.Bench`."""
+        self._recorder = recorder
         bench = Workbench(
             brief=self._brief,
             chip=self._chip.spec,
@@ -144,6 +146,11 @@ class WiredBench:
         self._judge.close()
         self._check_judge.close()
         self._capture.close()
+
+    def _recognise(self, plan_sha256: str) -> Verdict | None:
+        """Return the verdict that the run has on a candidate with the same normalised IR and launches."""
+        known = self._recorder.evaluations() if self._recorder is not None else ()
+        return next((e.verdict for e in known if e.verdict.plan_sha256 == plan_sha256), None)
 
     def _counters(self) -> PublicCounters | None:
         if not isinstance(self._chip, EmulatedChip):

@@ -155,6 +155,8 @@ def over_stdio(host: Host) -> int:
     """
     from kernelwright.workshop.mcp.stdio import served_stdio  # noqa: PLC0415  # needs the extra
 
+    # Started in the background of a shell a process inherits that interrupts are ignored; here one ends it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     has_left, is_chosen = threading.Event(), threading.Event()
 
     def leave() -> None:
@@ -188,6 +190,7 @@ def over_http(host: Host, address: str, port: int, token_file: Path | None) -> i
     from kernelwright.cli.tokens import published, token_of  # noqa: PLC0415  # lazy
     from kernelwright.workshop.mcp.http import is_loopback, served  # noqa: PLC0415  # needs the extra
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     host.chosen = host.choose(host.wanted)
     token, file = token_of(token_file, host.chosen.name)
     try:

@@ -46,7 +46,7 @@ def judge(
         finally:
             judging.close()
     output.result(verdict_json(verdict), lambda console: draw_verdict(verdict, console))
-    fitting = engineers_for(loaded.address)
+    fitting = engineers_for(loaded.address, without_options=True)
     if fitting:
         output.next(f"kernelwright run {problem} --chip {chip} --engineer {fitting[0]}")
     else:

@@ -15,7 +15,7 @@ def problems(json: Json = False) -> None:
 
 def engineers(json: Json = False) -> None:
     """List the engineers."""
-    from kernelwright.engineers.catalogue import engineer_names  # noqa: PLC0415  # lazy
+    from kernelwright.engineers.catalogue import engineer_names, kinds_of  # noqa: PLC0415  # lazy
 
-    rows = [{"engineer": name} for name in engineer_names()]
+    rows = [{"engineer": kind} for name in engineer_names() for kind in kinds_of(name)]
     show_rows(Output(json), "engineers", rows, "kernelwright run extend-attention --chip cpu --engineer ENGINEER")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from kernelwright.core.candidate import Candidate
@@ -237,6 +238,9 @@ class Tools(Protocol):
     def heed(self) -> None:
         """Raise `BudgetSpent` when the run is over, for whoever waits without calling; see `Recorder.heed`."""
 
+    def own_folder(self) -> Path:
+        """Return a folder of the run for an engineer's own files, such as logs; no tool reaches it."""
+
     def submit(self) -> Mapping[str, object]:
         """Say that the best candidate so far is final."""
 
@@ -247,10 +251,10 @@ class Engineer(Protocol):
     One that knows only some problems has their names in an attribute `only_problems`. One that makes the same calls
     when it begins again, as far as answers are the same, says so by an attribute `repeats_calls`: a resumed run then
     answers from the record; others go on live, and find what was done in `history` and `notes`. One that has options,
-    or kinds behind a colon in its name, has a method `with_options(kind, options)` that returns it ready to work. One
-    that needs more than the tools, keys or programs, has a method `prepare(setup)` that raises RequestError where
-    something lacks, before a run is opened, and returns lines to tell the person who asked for the run. One that only
-    a command of its own can start has that command in an attribute `started_by`.
+    or `kinds`, names behind a colon in its own, has a method `with_options(kind, options)` that returns it ready to
+    work. One that needs more than the tools, keys or programs, has a method `prepare(setup)` that raises RequestError
+    where something lacks, before a run is opened, and returns lines to tell the person who asked for the run. One that
+    only a command of its own can start has that command in an attribute `started_by`.
     """
 
     @property

@@ -16,6 +16,12 @@ def engineer_names() -> tuple[str, ...]:
     return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
 
 
+def kinds_of(name: str) -> tuple[str, ...]:
+    """Return the names by which an installed engineer is asked for: its own, or one a kind behind a colon."""
+    kinds: tuple[str, ...] = getattr(load_engineer(name), "kinds", ())
+    return tuple(f"{name}:{kind}" for kind in kinds) or (name,)
+
+
 def load_engineer(name: str, options: Mapping[str, object] | None = None) -> Engineer:
     """Return the engineer `name` (`NAME` or `NAME:KIND`), ready to work with its options.
 
@@ -46,14 +52,14 @@ def prepare_engineer(setup: Setup) -> Sequence[str]:
     return cast(Sequence[str], made.prepare(setup)) if hasattr(made, "prepare") else ()
 
 
-def engineers_for(problem: str) -> tuple[str, ...]:
+def engineers_for(problem: str, without_options: bool = False) -> tuple[str, ...]:
     """Return the names of the installed engineers that a run on the problem of that name or address can have.
 
-    Those that need no options come first.
+    With `without_options` only those that need none.
     """
     made = {name: load_engineer(name) for name in engineer_names()}
     fitting = {name: e for name, e in made.items() if _knows(e, problem) and not hasattr(e, "started_by")}
-    return tuple(sorted(fitting, key=lambda name: (hasattr(fitting[name], "with_options"), name)))
+    return tuple(name for name, e in fitting.items() if not (without_options and hasattr(e, "with_options")))
 
 
 def require_fit(name: str, problem: str) -> None:

@@ -19,6 +19,8 @@ from kernelwright.problems.contract import LoadedProblem
 from kernelwright.sandbox import advise, check_source
 
 Progress = Callable[[str], None]
+# The verdict on an earlier candidate with that hash of plans, None if there was none.
+Recognise = Callable[[str], Verdict | None]
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,22 @@ class CandidateJudge:
         self._baseline: Baseline | None = None
         self._calls: tuple[tuple[Argument, ...], ...] = ()
         self._last: tuple[str, Judged] | None = None
+        self._recognise: Recognise | None = None
         # Plans by source hash of the candidates that the next comparison may need: the best's and the last's.
         self._accepted: dict[str, tuple[LaunchPlan, ...]] = {}
 
-    def __call__(self, candidate: Candidate, seed: int, progress: Progress) -> Verdict:
-        """Return the verdict; our own faults are tried once more and then come as `harness_error`."""
-        self._last = None
-        found = self.judged(candidate, seed, progress, timed=True)
+    def __call__(
+        self, candidate: Candidate, seed: int, progress: Progress, recognise: Recognise | None = None
+    ) -> Verdict:
+        """Return the verdict; our own faults are tried once more and then come as `harness_error`.
+
+        A candidate whose plans `recognise` knows is not judged again: its verdict is the earlier one.
+        """
+        self._last, self._recognise = None, recognise
+        try:
+            found = self.judged(candidate, seed, progress, timed=True)
+        finally:
+            self._recognise = None
         if self._capture.confinement == "unsafe":
             found = replace(found, verdict=replace(found.verdict, unsafe=True))
         self._last = (candidate.sha256, found)
@@ -209,6 +220,8 @@ class CandidateJudge:
             # The next candidate's process loads beside this one's checks, and is quiet before anything is timed.
             self._capture.prepare()
             verdict = replace(verdict, plan_sha256=stages.plans_sha256(plans))
+            if (earlier := self.recognised(verdict.plan_sha256)) is not None:
+                return Judged(replace(earlier, advice=verdict.advice, seconds=self._seconds(watch)))
             verdict, plans, cases = course.follow(verdict, plans, maker, self._calls, timed)
             return Judged(replace(verdict, seconds=self._seconds(watch)), plans, cases)
         except stages.FirstFailure as failure:
@@ -220,6 +233,10 @@ class CandidateJudge:
         finally:
             if maker is not None:
                 maker.close()
+
+    def recognised(self, plan_sha256: str) -> Verdict | None:
+        """Return the earlier verdict on candidates with these plans, where the judgement may rest on it."""
+        return None if self._recognise is None else self._recognise(plan_sha256)
 
     def _seconds(self, watch: stages.Stopwatch) -> dict[str, float]:
         """Return the wall time by phase, and beside it what kernels took, plain and checked ones."""

@@ -1,6 +1,7 @@
 """The tools as an engineer in this process calls them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import cast
 
 from kernelwright.core.problem import Brief
@@ -68,6 +69,12 @@ class Workshop:
     def heed(self) -> None:
         """See `core.protocols.Tools`; no call, costs nothing."""
         self._bench.recorder.heed()
+
+    def own_folder(self) -> Path:
+        """See `core.protocols.Tools`; made when it is asked for."""
+        folder = self._bench.folder.parent / "engineer"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def submit(self) -> Answer:
         """See `core.protocols.Tools`."""

@@ -77,7 +77,8 @@ def checked_arguments(spec: ToolSpec, arguments: Mapping[str, object]) -> Argume
 
 
 def _refusal(spec: ToolSpec, error: ValidationError, arguments: Mapping[str, object]) -> RequestError:
-    first = error.errors()[0]
+    # A wrong name explains what is missing better than what is missing does.
+    first = next((one for one in error.errors() if one["type"] == "extra_forbidden"), error.errors()[0])
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return UnknownNameError(f"argument of {spec.name}", place, spec.arguments.model_fields)

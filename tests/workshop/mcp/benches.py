@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kernelwright.core.candidate import Candidate
+from kernelwright.core.final import Setup
 from kernelwright.core.verdict import Verdict
 from kernelwright.engineers.search.architecture import Architecture, Design
 from kernelwright.engineers.search.composer import compose
@@ -34,10 +35,10 @@ class Worked:
 
 
 @contextlib.contextmanager
-def worked(folder: Path, evaluations: int = 3, gated: bool = False) -> Iterator[Worked]:
-    """Yield the tools of an opened run; with `gated` judgements wait until the gate is set."""
+def worked(folder: Path, evaluations: int = 3, gated: bool = False, asked: Setup | None = None) -> Iterator[Worked]:
+    """Yield the tools of a run opened as `asked`; with `gated` judgements wait until the gate is set."""
     ledger = SqlLedger(f"sqlite:///{folder / 'ledger.db'}")
-    open_run(ledger, "r", setup(evaluations=evaluations))
+    open_run(ledger, "r", asked or setup(evaluations=evaluations))
     ledger.take("r")
     bench, gate = ModelBench(folder), threading.Event()
     if not gated:

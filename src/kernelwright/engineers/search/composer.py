@@ -10,6 +10,7 @@ from kernelwright.engineers.search.architecture import MARK, Architecture, Desig
 _LINE = 116
 # Numbers that follow from the lengths and heads of a call, in the order of the kernels' arguments.
 _COUNTS = ("n_heads", "n_tiles", "n_requests", "n_pieces", "step", "n_items")
+_CARRIED = (regimes.regime_of, regimes.nearest, regimes.width_of, regimes.tiles_for, regimes.narrowed)
 _KEYS_AS_TILE = {"transposed_tile": "True", "transposed_pointers": "False", "by_regime": "as_tile"}
 
 
@@ -88,7 +89,7 @@ def _tiles_text(design: Design) -> str:
         return Template(host_text.TILES_ONE).substitute(tiles=_row(design.tiles))
     lines = [f'    "{key}": {_row(tiles)},' for key, tiles in sorted(design.by_regime.items())]
     table = Template(host_text.TILES_BY_REGIME).substitute(by_regime="\n".join(lines), tiles=_row(design.tiles))
-    functions = [inspect.getsource(function) for function in (regimes.regime_of, regimes.nearest)]
+    functions = [inspect.getsource(function) for function in _CARRIED]
     return "\n\n".join([table, *functions])
 
 

@@ -81,7 +81,7 @@ HEAD = """\
 """
 
 CHOICE_ONE = "TILES"
-CHOICE_BY_REGIME = "nearest(regime_of(lengths, prefixes, group, dq, window, pool_bytes), TILES, OTHERWISE)"
+CHOICE_BY_REGIME = "tiles_for(regime_of(lengths, prefixes, group, dq, window, pool_bytes), TILES, OTHERWISE)"
 
 SHARED = """\
     shared = (

@@ -29,14 +29,40 @@ def regime_of(lengths: Any, prefixes: Any, group: int, width: int, window: int, 
 
 
 def nearest(key: str, table: Any, default: Any) -> Any:
-    """Return the entry of `table` for `key`, else of the same kind, else of the same width, else `default`."""
+    """Return the entry of `table` for `key`, else of the same kind, else of the same width, else `default`.
+
+    Of the same kind the narrowest that is wide enough serves, else the widest.
+    """
     if key in table:
         return table[key]
-    kind, width = key.split("/")
+    kind, width = key.split("/", maxsplit=1)[0], width_of(key)
+    alike = [other for other in table if other.split("/")[0] == kind]
+    wide = [other for other in alike if width_of(other) >= width]
+    if wide:
+        return table[min(wide, key=width_of)]
+    if alike:
+        return table[max(alike, key=width_of)]
     for other in table:
-        if other.split("/")[0] == kind:
-            return table[other]
-    for other in table:
-        if other.split("/")[1] == width:
+        if width_of(other) == width:
             return table[other]
     return default
+
+
+def width_of(key: str) -> int:
+    """Return the width of heads that a regime key says."""
+    return int("".join([c for c in key.split("/")[1] if c.isdigit()]))
+
+
+def tiles_for(key: str, table: Any, default: Any) -> Any:
+    """Return the nearest tiles of `table`, cut where all that are like `key` were made for narrower heads."""
+    tiles = nearest(key, table, default)
+    known = max([width_of(other) for other in table if table[other] == tiles], default=width_of(key))
+    return tiles if known >= width_of(key) else narrowed(tiles, known, width_of(key))
+
+
+def narrowed(tiles: Any, known: int, width: int) -> Any:
+    """Return `tiles`, made for heads of width `known`, cut for wider ones, of which on-chip memory holds fewer rows."""
+    rows, keys, new, edge, split, several, warps, _, *rest = tiles
+    times = 1 << ((width + known - 1) // known - 1).bit_length()
+    keys, new, edge = max(16, keys // times), max(16, new // times), max(16, edge // times)
+    return (max(16, 2 * rows // times), keys, new, edge, split, several, warps, 1, *rest)

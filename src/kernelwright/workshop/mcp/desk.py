@@ -36,7 +36,8 @@ class Desk:
     in the caller's thread. When the run is over, every call is answered by its state instead.
     """
 
-    def __init__(self, shares: Shares | None = None) -> None:
+    def __init__(self, shares: Shares | None = None, heed_s: float = HEED_S) -> None:
+        self._heed_s = heed_s
         self.shares = shares or Shares()
         self.is_wanted = threading.Event()
         self.last_call_s = time.monotonic()
@@ -80,7 +81,7 @@ class Desk:
     def work(self, tools: Tools, watch: Callable[[], None] = lambda: None) -> None:
         """Answer calls until the run is over; raises BudgetSpent then.
 
-        `watch` is called every two seconds in which nothing is asked; what it raises ends the work.
+        `watch` is called at least every `heed_s` in which nothing is asked; what it raises ends the work.
         """
         with self._changed:
             self._tools = tools
@@ -120,7 +121,7 @@ class Desk:
     def _next_errand(self) -> Errand | None:
         with self._changed:
             if not self._errands and self._over is None and self._failure is None:
-                self._changed.wait(HEED_S)
+                self._changed.wait(self._heed_s)
             return self._errands.popleft() if self._errands and self._over is None else None
 
     def _run(self, tools: Tools, errand: Errand) -> None:
