@@ -12,8 +12,6 @@ from pathlib import Path
 from tests.endpoint.conversation import Call, Conversation, Message, Reply
 
 PROBLEM, CHIP, SUITE = "rms-norm-residual", "m890", "smoke"
-# What comes of it there: emulated times are exact.
-SPEEDUPS = (1.0006926020091964, 1.0047364087500992)
 _FOLDER = Path(__file__).parent / "candidates"
 
 

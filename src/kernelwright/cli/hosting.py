@@ -6,22 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernelwright.cli.opening import Request, describe_setup, new_name, open_under
+from kernelwright.cli.choosing import Chosen, Wanted, choose_run
+from kernelwright.cli.opening import open_under
 from kernelwright.cli.output import Output
-from kernelwright.core.codec import from_json, to_json
+from kernelwright.core.codec import to_json
 from kernelwright.core.entry import Entry
-from kernelwright.core.errors import KernelwrightError, RequestError
+from kernelwright.core.errors import KernelwrightError
 from kernelwright.engineers.clients import STARTED_BY, ClientsEngineer
 from kernelwright.workshop.mcp.desk import Desk
 from kernelwright.workshop.mcp.shares import Shares
 
 if TYPE_CHECKING:
     from kernelwright.core.final import Setup
-    from kernelwright.ledger import SqlLedger
     from kernelwright.runs import Bench
 
 # After a run is closed clients may still ask for its result; HTTP has no other sign that they have left.
@@ -30,26 +30,6 @@ LINGER_S = 60.0
 END_S = 8.0
 LOOK_S = 0.5
 CHOOSE_S = 60.0
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the command line asks for: the run to go on with, or what to open; `share` is evaluations a client."""
-
-    run: str | None
-    request: Request | None
-    new: bool
-    ledger: str | None
-    share: int | None
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The run to work on; `setup` is that of a run still to be opened, None for one to go on with."""
-
-    store: "SqlLedger"
-    name: str
-    setup: "Setup | None"
 
 
 class Voice:
@@ -101,6 +81,11 @@ class Host:
         self.desk = Desk(Shares(wanted.share))
         self.tools = ToolServer(self.desk.call, patience, lambda: self.voice.last, self.desk.state)
         self.chosen: Chosen | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether the run has its final verdict."""
+        return (self.desk.state() or {}).get("state") == "closed"
 
     @property
     def again(self) -> str:
@@ -178,10 +163,9 @@ def over_stdio(host: Host) -> int:
             host.work()
             threading.Event().wait()
     except KeyboardInterrupt:
-        if not has_left.is_set():
-            host.voice.say(_stays_open(host))
+        host.voice.say(f"{'the client has left. ' if has_left.is_set() else ''}{_how_it_stands(host)}")
+        if not (has_left.is_set() or host.is_closed):
             raise
-        host.voice.say(f"the client has left. {_stays_open(host)}")
     return 0
 
 
@@ -208,71 +192,10 @@ def over_http(host: Host, address: str, port: int, token_file: Path | None) -> i
             while time.monotonic() - host.desk.last_call_s < host.linger_s:
                 time.sleep(LOOK_S)
     except KeyboardInterrupt:
-        host.voice.say(_stays_open(host))
-        raise
+        host.voice.say(_how_it_stands(host))
+        if not host.is_closed:
+            raise
     return 0
-
-
-def choose_run(wanted: Wanted) -> Chosen:
-    """Return the run that was asked for; an unfinished one with the same setup is preferred to a new one.
-
-    Raises RequestError for runs that cannot be worked on this way.
-    """
-    from kernelwright.cli.places import find_run  # noqa: PLC0415  # lazy
-    from kernelwright.core.final import Setup  # noqa: PLC0415
-    from kernelwright.ledger import SqlLedger  # noqa: PLC0415
-
-    store = SqlLedger(wanted.ledger)
-    if wanted.run is not None:
-        name = find_run(store, wanted.run)
-        opened, newest = store.first_and_last(name)
-        engineer = from_json(Setup, opened.payload["setup"], "setup").engineer
-        if newest.kind == "closed":
-            raise RequestError(f"run '{name}' must be open to be worked on, it is closed: kernelwright report {name}")
-        if engineer != ClientsEngineer.name:
-            raise RequestError(f"run '{name}' belongs to engineer '{engineer}': kernelwright resume {name}")
-        require_unwritten(store, name)
-        return Chosen(store, name, None)
-    assert wanted.request is not None
-    setup = describe_setup(wanted.request)
-    unfinished = None if wanted.new else find_unfinished(store, setup)
-    if unfinished is None:
-        return Chosen(store, new_name(), setup)
-    require_unwritten(store, unfinished)
-    return Chosen(store, unfinished, None)
-
-
-def find_unfinished(store: "SqlLedger", setup: "Setup") -> str | None:
-    """Return the newest run that is not closed and was opened with this setup, on whatever machine."""
-    from kernelwright.core.final import Setup  # noqa: PLC0415  # lazy
-
-    def asked(given: "Setup") -> "Setup":
-        return replace(given, machine={}, versions={})
-
-    for name in reversed(store.runs()):
-        opened, newest = store.first_and_last(name)
-        if opened.kind != "opened" or newest.kind == "closed" or not isinstance(opened.payload["setup"], dict):
-            continue
-        if opened.payload["setup"].get("engineer") != setup.engineer:
-            continue
-        if asked(from_json(Setup, opened.payload["setup"], "setup")) == asked(setup):
-            return name
-    return None
-
-
-def require_unwritten(store: "SqlLedger", name: str) -> None:
-    """Raise RequestError, with where to go instead, when another process writes the run."""
-    from kernelwright.cli.tokens import published_url  # noqa: PLC0415  # lazy
-
-    process = store.writer(name)
-    if process is None and not store.is_written(name):
-        return
-    url = published_url(name, process)
-    who = f"process {process}" if process else "another process"
-    advice = f"Connect to it at {url}" if url else "Stop it, or serve the run from there with --http"
-    raise RequestError(
-        f"run '{name}' must have one writer, {who} is writing it now. {advice}, or open another run with --new."
-    )
 
 
 @contextmanager
@@ -283,11 +206,13 @@ def _failing_aloud(host: Host) -> Iterator[None]:
     except KernelwrightError as error:
         host.desk.fail(error)
         if error.exit_code == 3:
-            host.voice.say(_stays_open(host))
+            host.voice.say(_how_it_stands(host))
         raise
 
 
-def _stays_open(host: Host) -> str:
+def _how_it_stands(host: Host) -> str:
     if host.chosen is None or host.chosen.setup is not None:
         return "No run was opened."
+    if host.is_closed:
+        return f"Read the run: kernelwright report {host.chosen.name}"
     return f"Nothing is lost, the run stays open. Go on with: {host.again}"

@@ -52,7 +52,8 @@ def mcp(  # noqa: PLR0913, PLR0917  # one parameter an option of the command lin
     unsafe: Unsafe = False,
 ) -> int:
     """Serve the tools to MCP clients: whoever connects is the engineer."""
-    from kernelwright.cli.hosting import Host, Wanted, over_http, over_stdio  # noqa: PLC0415  # lazy
+    from kernelwright.cli.choosing import Wanted  # noqa: PLC0415  # lazy
+    from kernelwright.cli.hosting import Host, over_http, over_stdio  # noqa: PLC0415
     from kernelwright.workshop.mcp import require_sdk  # noqa: PLC0415
 
     require_sdk()

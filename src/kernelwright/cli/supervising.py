@@ -118,7 +118,8 @@ def _summary(entry: Entry) -> str:
         repeat = f" repeats {payload['repeats']}" if payload["repeats"] else ""
         return f"{payload['number']}: {found.get('status')} {shown}{marks}{repeat}  {payload['note']}"
     if entry.kind == "tool_call":
-        return f"{payload['name']}" + (f"  refused: {payload['error']}" if "error" in payload else "")
+        who = f"  by {payload['client']}" if payload.get("client") else ""
+        return f"{payload['name']}{who}" + (f"  refused: {payload['error']}" if "error" in payload else "")
     return str(payload.get("text") or payload.get("reason") or payload.get("phase") or "")
 
 

@@ -222,7 +222,7 @@ def _history_row(found: Evaluation) -> dict[str, object]:
 def _submit(bench: Workbench, _: NoArguments) -> Answer:
     best = _best(bench)
     if best is None:
-        raise RequestError("submit needs an accepted candidate, none was found yet. Evaluate one first.")
+        raise RequestError("submit needs a candidate that beats the reference, none was found yet. Evaluate one first.")
     bench.recorder.submit()
     return {"submitted": best.number, "geomean_speedup": best.verdict.geomean_speedup}
 
@@ -240,7 +240,9 @@ def _evaluation(bench: Workbench, number: int | None) -> Evaluation:
     if number is None:
         best = _best(bench)
         if best is None:
-            raise RequestError("no candidate was accepted yet. Give the number of an evaluation, or evaluate first.")
+            raise RequestError(
+                "no candidate beats the reference yet. Give the number of an evaluation, or evaluate first."
+            )
         return best
     by_number = {found.number: found for found in bench.recorder.evaluations()}
     if number not in by_number:

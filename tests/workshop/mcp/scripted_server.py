@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from kernelwright.cli.hosting import Chosen, Host, Wanted, find_unfinished, over_http, over_stdio, require_unwritten
+from kernelwright.cli.choosing import Chosen, Wanted, find_unfinished, require_unwritten
+from kernelwright.cli.hosting import Host, over_http, over_stdio
 from kernelwright.cli.opening import new_name
 from kernelwright.core.candidate import Candidate
 from kernelwright.core.errors import KernelwrightError
