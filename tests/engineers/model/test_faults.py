@@ -44,7 +44,7 @@ def test_waits_double_up_to_a_minute_with_chance_in_them(tmp_path: Path) -> None
     waits: dict[float, float] = {}
     for chance in (0.0, 1.0):
         time = FakeTime()
-        play(tmp_path / str(chance), Script([Refused(500)] * 7 + WORK), clockwork=time.clockwork(chance))
+        play(tmp_path / str(chance), Script([*[Refused(500)] * 7, *WORK]), clockwork=time.clockwork(chance))
         waits[chance] = time.slept
     assert waits[1.0] == pytest.approx(2 + 4 + 8 + 16 + 32 + 60 + 60, rel=0.01)
     assert waits[0.0] == pytest.approx(waits[1.0] / 2, rel=0.01)
@@ -81,7 +81,7 @@ def test_the_next_model_of_the_list_takes_over_and_the_first_rests(tmp_path: Pat
 def test_after_its_rest_the_first_model_is_asked_again(tmp_path: Path) -> None:
     time = FakeTime()
     history = [calling("history", offset=n + 1) for n in range(3)]
-    first = Script([Refused(500)] * 3 + WORK)
+    first = Script([*[Refused(500)] * 3, *WORK])
 
     def second(asked: Conversation) -> Played:
         time.sleep(400)
