@@ -23,6 +23,8 @@ class Driven:
     begin: tuple[str, ...]
     files: Callable[[Endpoint], Mapping[str, str]] = lambda endpoint: {}
     before: tuple[tuple[str, ...], ...] = ()
+    # Commands before each further session on the same files.
+    later: tuple[tuple[tuple[str, ...], ...], ...] = ()
     # What stands before the name of a tool.
     prefix: str = "mcp__kernelwright__"
 
@@ -94,6 +96,7 @@ DRIVEN: Mapping[str, Driven] = {
     "qwenpaw": Driven(
         _openai,
         (sys.executable, str(ACP), "qwenpaw", "acp", "--runtime-provider", "openai-env"),
+        later=((("qwenpaw", "skills", "enable", "kernelwright"),),),
         prefix="kernelwright__",
     ),
 }

@@ -19,6 +19,8 @@ from kernelwright.core.final import Setup
 from kernelwright.engineers.scripted import ScriptedEngineer, ToolCall
 from kernelwright.ledger import SqlLedger
 from kernelwright.runs import conduct_run, fold, work_differences
+from kernelwright.workshop.clients.connection import TOKEN_VARIABLE
+from kernelwright.workshop.mcp.http import served
 from kernelwright.workshop.tools import TOOLS
 from tests.cli.commands import command as kernelwright
 from tests.clients.driving import DRIVEN, home_with
@@ -31,6 +33,7 @@ pytestmark = pytest.mark.slow
 EVALUATIONS = "5"
 ASKED = ("--chip", CHIP, "--suite", SUITE, "--evals", EVALUATIONS)
 RUN_S = 1800
+SKILL = "Make a GPU or CPU kernel faster"
 
 
 @pytest.fixture(scope="session")
@@ -119,8 +122,15 @@ def assert_offered(endpoint: Endpoint, prefix: str) -> None:
     assert {f"{prefix}{name}" for name in TOOLS} <= offered
 
 
-def configure(name: str, project: Path, environment: Mapping[str, str]) -> None:
-    do(kernelwright("mcp-config", "--client", name, "--write", "--problem", PROBLEM, *ASKED), project, environment)
+def configure(name: str, project: Path, environment: Mapping[str, str], *asked: str) -> None:
+    asked = asked or ("--problem", PROBLEM, *ASKED)
+    do(kernelwright("mcp-config", "--client", name, "--write", *asked), project, environment)
+
+
+def assert_told_of_skill(endpoint: Endpoint) -> None:
+    texts = [message.text for asked in endpoint.seen for message in asked.messages]
+    texts += [f"{tool.description}{tool.schema}" for asked in endpoint.seen for tool in asked.tools]
+    assert any(SKILL in text for text in texts)
 
 
 @pytest.mark.parametrize("name", DRIVEN)
@@ -165,19 +175,45 @@ def test_a_client_reaches_the_same_kernel_as_an_engineer(
     assert not (home / "project").exists()
 
 
-def test_qoder_lists_the_tools_without_a_login(clients: Path, state: Path, home: Path) -> None:
+@pytest.mark.parametrize("name", DRIVEN)
+def test_a_client_finds_a_served_run_by_its_address_and_the_skill_in_its_place(
+    name: str, clients: Path, state: Path, home: Path
+) -> None:
+    installed, driven = install(name, clients), DRIVEN[name]
+    project, calls = home / "project", list[str]()
+    project.mkdir()
+
+    def answer(tool: str, arguments: Mapping[str, object], client: str) -> Mapping[str, object]:
+        calls.append(tool)
+        return {}
+
+    with served(answer) as place, serving(competent, keep=500) as endpoint:
+        home_with(driven.files(endpoint), home)
+        environment = around(installed, home, state, {**driven.environment(endpoint), TOKEN_VARIABLE: place.token})
+        # Once it has run, QwenPaw reads another file, and lists the skill to be switched on.
+        for later in ((), *driven.later):
+            configure(name, project, environment, "--http", place.url)
+            calls.clear()
+            for command in (*driven.before, *later, driven.begin):
+                do(command, project, environment)
+            assert calls == [tool for tool, _ in STEPS]
+        assert_told_of_skill(endpoint)
+
+
+@pytest.mark.parametrize("by_address", [False, True])
+def test_qoder_lists_the_tools_without_a_login(clients: Path, state: Path, home: Path, by_address: bool) -> None:
     installed = install("qoder", clients)
     project = home / "project"
     project.mkdir()
-    environment = around(installed, home, state, {})
-    configure("qoder", project, environment)
-    assert "kernelwright" in do(("qodercli", "mcp", "list"), project, environment)
-    done = subprocess.run(
-        ["qodercli", "-p", "begin", "--output-format", "stream-json", "--mcp-config", ".mcp.json",
-         "--strict-mcp-config"],
-        cwd=project, env=environment, capture_output=True, text=True, timeout=RUN_S, check=False,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    with served(lambda tool, arguments, client: {}) as place:
+        environment = around(installed, home, state, {TOKEN_VARIABLE: place.token})
+        configure("qoder", project, environment, *(("--http", place.url) if by_address else ()))
+        done = subprocess.run(
+            ["qodercli", "-p", "begin", "--output-format", "stream-json", "--mcp-config", ".mcp.json",
+             "--strict-mcp-config"],
+            cwd=project, env=environment, capture_output=True, text=True, timeout=RUN_S, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
     events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     begun = next(event for event in events if event.get("subtype") == "init")
     assert {f"mcp__kernelwright__{name}" for name in TOOLS} <= set(begun["tools"])

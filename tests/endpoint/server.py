@@ -111,6 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
+        if self.server.endpoint.keys and self._key() not in self.server.endpoint.keys:
+            self._body(401, {"error": {"message": "Incorrect API key provided.", "type": "authentication_error"}})
+            return
         known = sorted(self.server.endpoint.models)
         self._body(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in known]})
 

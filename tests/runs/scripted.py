@@ -107,8 +107,8 @@ class ScriptedTools:
         rows = tuple({"evaluation": e.number, "status": e.verdict.status} for e in found)
         return Recall({}, rows, "", self.recorder.notes(), self.recorder.summary(client))
 
-    def heed(self) -> None:
-        self.recorder.heed()
+    def heed(self) -> bool:
+        return self.recorder.heed()
 
     def own_folder(self) -> Path:
         raise NotImplementedError

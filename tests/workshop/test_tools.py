@@ -181,7 +181,7 @@ def test_whoever_waits_is_told_that_the_run_is_over_without_a_call(workshop: Wor
     workshop.evaluate(SOURCE)
     ledger.request("r", "steer", "try larger tiles")
     ledger.request("r", "pause")
-    workshop.heed()
+    assert workshop.heed()
     ledger.request("r", "resume")
     assert workshop.call("list_files", {})["steer"] == ["try larger tiles"]
     ledger.request("r", "stop")

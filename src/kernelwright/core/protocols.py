@@ -192,8 +192,11 @@ class Recorder(Protocol):
     def summary(self, client: str) -> str:
         """Return what `client` wrote down when its conversation was cut last; see `compaction` in `REMARKS`."""
 
-    def heed(self) -> None:
-        """Obey what people asked of the run, and raise `BudgetSpent` when it is over; no call, and it never waits."""
+    def heed(self) -> bool:
+        """Obey what people asked of the run, and return whether they have paused it; no call, and it never waits.
+
+        Raises `BudgetSpent` when the run is over.
+        """
 
     def submit(self) -> None:
         """Say that the best so far is final: the next tool call raises `BudgetSpent`."""
@@ -235,8 +238,8 @@ class Tools(Protocol):
     def recall(self, after: int = 0, client: str = "") -> Recall:
         """Return what the record holds, of evaluations those numbered above `after`. No call, costs nothing."""
 
-    def heed(self) -> None:
-        """Raise `BudgetSpent` when the run is over, for whoever waits without calling; see `Recorder.heed`."""
+    def heed(self) -> bool:
+        """Return whether people have paused the run, for whoever works without calling; see `Recorder.heed`."""
 
     def own_folder(self) -> Path:
         """Return a folder of the run for an engineer's own files, such as logs; no tool reaches it."""

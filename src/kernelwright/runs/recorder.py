@@ -181,11 +181,12 @@ class RunRecorder:
         """See `core.protocols.Recorder`."""
         return self._state.summaries.get(client, "")
 
-    def heed(self) -> None:
+    def heed(self) -> bool:
         """See `core.protocols.Recorder`."""
         if not self._is_replaying:
             self._obey(waits=False)
             self._require_budget()
+        return self._state.is_paused
 
     def submit(self) -> None:
         """See `core.protocols.Recorder`."""

@@ -66,9 +66,9 @@ class Workshop:
         """See `core.protocols.Tools`; no call, costs nothing."""
         return recall(self._bench, after, client or self._client)
 
-    def heed(self) -> None:
+    def heed(self) -> bool:
         """See `core.protocols.Tools`; no call, costs nothing."""
-        self._bench.recorder.heed()
+        return self._bench.recorder.heed()
 
     def own_folder(self) -> Path:
         """See `core.protocols.Tools`; made when it is asked for."""

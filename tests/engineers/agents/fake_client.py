@@ -2,7 +2,8 @@
 
 The script is a list of sessions, each a list of steps:
 ["call", tool, arguments], ["say", text], ["use", input_tokens, output_tokens], ["cost", usd], ["err", text],
-["child", file] (a process that ignores requests to end, its id in `file`), ["sleep", seconds], ["exit", code].
+["child", file] (a process that ignores requests to end, its id in `file`), ["beat", file] (a byte more all the time),
+["sleep", seconds], ["exit", code].
 Prompts and commands are kept in the folder of the script.
 """
 
@@ -67,6 +68,11 @@ async def _steps(steps: list[list[Any]], server: dict[str, Any], stack: contextl
             case "child":
                 subprocess.Popen([sys.executable, "-c", _CHILD, rest[0]])
                 while not Path(rest[0]).exists():
+                    time.sleep(0.01)
+            case "beat":
+                while True:
+                    with Path(rest[0]).open("a") as file:
+                        file.write(".")
                     time.sleep(0.01)
             case "sleep":
                 await asyncio.sleep(rest[0])

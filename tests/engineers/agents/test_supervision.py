@@ -183,6 +183,30 @@ def test_who_stops_a_run_ends_a_client_that_thinks(tmp_path: Path) -> None:
         assert not is_alive(int(child.read_text()))
 
 
+def test_a_client_of_a_paused_run_stands_still(tmp_path: Path) -> None:
+    beats = tmp_path / "beats"
+
+    def pause(run: Worked) -> None:
+        while not beats.exists() or beats.stat().st_size < 3:
+            time.sleep(0.01)
+        run.ledger.request("r", "pause")
+        size = -1
+        while beats.stat().st_size != size:
+            size = beats.stat().st_size
+            time.sleep(0.5)
+        run.ledger.request("r", "resume")
+        while beats.stat().st_size == size:
+            time.sleep(0.01)
+        run.ledger.request("r", "stop")
+
+    rules = supervision.Rules(farewell_s=0.0, look_s=0.02)
+    with played(tmp_path, [[["beat", str(beats)]]], pause, rules) as run:
+        assert str(run.error) == "stopped on request"
+        assert [entry.kind for entry in run.run.ledger.entries("r") if entry.kind in ("paused", "resumed")] == [
+            "paused", "resumed",
+        ]  # fmt: skip
+
+
 def test_words_in_the_record_are_bounded_and_hold_no_keys(tmp_path: Path) -> None:
     long = "x" * (supervision.MOST_CHARACTERS + 5)
     steps = [["say", f"the key is {SECRET}, and"], ["say", long], ["err", SECRET], ["call", "brief"]]

@@ -14,7 +14,9 @@ from kernelwright.core.problem import Brief, Workload
 from kernelwright.core.protocols import ChipSpec, Recorder, Tools
 from kernelwright.core.verdict import Verdict
 from kernelwright.engineers.model import ModelEngineer
+from kernelwright.engineers.model.engineer import MakeTalker
 from kernelwright.engineers.model.patience import Clockwork
+from kernelwright.engineers.model.wire import Talker
 from kernelwright.ledger import SqlLedger
 from kernelwright.runs import RunState, conduct_run, open_run
 from kernelwright.workshop.inprocess import Workshop
@@ -121,6 +123,7 @@ def play(  # a test names what it needs
     evaluations: int | None = 30,
     clockwork: Clockwork | None = None,
     bench: ModelBench | None = None,
+    make_talker: MakeTalker = Talker,
     **options: Any,
 ) -> Ran:
     """Conduct a run in which `player` is the model; `second` is the next of the fallback list. See `Options`."""
@@ -130,7 +133,7 @@ def play(  # a test names what it needs
         names = "openai-compatible:scripted" + (",vllm:second" if second else "")
         given = {"model": names, "window": 100_000, **options}
         engineer = replace(ModelEngineer(), environment={**environment(first, other), **home}).with_options("", given)
-        engineer = replace(engineer, clockwork=clockwork or Clockwork())
+        engineer = replace(engineer, clockwork=clockwork or Clockwork(), make_talker=make_talker)
         bench = bench or ModelBench(engineer)
         bench.worker, bench.folder = engineer, folder
         ledger = SqlLedger(f"sqlite:///{folder / 'ledger.db'}")

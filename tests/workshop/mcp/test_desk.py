@@ -106,8 +106,8 @@ def test_hours_end_while_nobody_calls(tmp_path: Path) -> None:
 
 def test_what_breaks_the_run_is_told_to_everyone_and_ends_the_work(tmp_path: Path) -> None:
     class Broken:
-        def heed(self) -> None:
-            """The run goes on."""
+        def heed(self) -> bool:
+            return False
 
         def call(self, name: str, arguments: Mapping[str, object], client: str = "") -> Mapping[str, object]:
             raise HarnessError("the judge failed 9 times in turn")

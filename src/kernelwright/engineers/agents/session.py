@@ -19,8 +19,6 @@ from kernelwright.engineers.agents.kind import Launch, Reader, Report
 MOST_KEPT_BYTES = 32 << 20
 # A line that is longer is no report.
 MOST_LINE_CHARACTERS = 8 << 20
-# Between a request to end and the end by force.
-END_S = 5.0
 _LAST_CHARACTERS = 2000
 
 
@@ -42,7 +40,7 @@ class Session:
         except OSError as error:
             raise HarnessError(f"a client must start, {launch.command[0]} does not: {error.strerror}") from None
         self._reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        self._reader, self._last = reader, ""
+        self._reader, self._last, self._is_stopped = reader, "", False
         out, err = self._process.stdout, self._process.stderr
         assert out is not None and err is not None
         self._threads = [
@@ -71,20 +69,30 @@ class Session:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
 
+    def stop(self, stopped: bool) -> None:
+        """Let the client and all it started stand still, or go on."""
+        if stopped != self._is_stopped:
+            self._is_stopped = stopped
+            self._signal(signal.SIGUSR1 if stopped else signal.SIGUSR2)
+
     def end(self) -> None:
-        """End the client and every process that it started in its group, and read the rest of the output."""
+        """End the client and every process of its group, and read the rest of the output."""
         for sign in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, sign)
+            self._signal(sign)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(END_S)
+                self._process.wait(2 * leash.END_S)
         for thread in self._threads:
             # A process that left the group may hold the pipe open.
-            thread.join(END_S)
+            thread.join(leash.END_S)
         if self._process.stdin is not None:
             self._process.stdin.close()
         for report in self._reader.end():
             self._reports.put(report)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Nothing to do once it has ended: its number may be another's.
+        if self._process.poll() is None:
+            self._process.send_signal(number)
 
     def _read(self, line: str) -> None:
         for report in self._reader.line(line):

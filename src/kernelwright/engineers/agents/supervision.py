@@ -1,5 +1,6 @@
 """Keeps a client at work on a run: serves it the tools, ends it by the run's rules, starts it again when it leaves."""
 
+import contextlib
 import math
 import tempfile
 import time
@@ -83,6 +84,8 @@ class Supervisor:
     def _call(self, name: str, arguments: Mapping[str, object], client: str) -> Mapping[str, object]:
         self._calls += 1
         self._evaluations += name == "evaluate"
+        if self._session is not None:
+            self._hold(self._session)
         return self._desk.call(name, arguments, client)
 
     def _watch(self) -> None:
@@ -94,8 +97,15 @@ class Supervisor:
                 self._start()
             return
         self._remark_all(self._session.reports())
+        self._hold(self._session)
         if self._session.exit_code is not None:
             self._ended(self._session, self._session.exit_code)
+
+    def _hold(self, session: Session) -> None:
+        """Let the client stand still while the run is paused: it would ask again and again, and pay for each time."""
+        # When the run is over, that is the desk's to find.
+        with contextlib.suppress(BudgetSpent):
+            session.stop(self._tools.heed())
 
     def _start(self) -> None:
         assert self._place is not None

@@ -36,7 +36,7 @@ class Cutter:
             said, _ = self._ask(question, words * TOKENS_A_WORD)
         except (ProviderFault, BudgetSpent):
             return ""
-        memo = self._desk.clean(said.text.strip())[:MOST_CHARACTERS]
+        memo = said.text.strip()[:MOST_CHARACTERS]
         decided = decisions_of(memo, self._desk.recall().notes)
         if decided:
             self._desk.call("notes", {"text": note_of(decided)})

@@ -1,11 +1,11 @@
 """What the conversations of one run share, and how each of them reaches the tools: without keys, under its own name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernelwright.core.protocols import Tools
 from kernelwright.core.recall import Recall
-from kernelwright.engineers.model.conversation import Tool
+from kernelwright.engineers.model.conversation import Call, Said, Tool
 from kernelwright.engineers.model.keys import KeyFilter
 from kernelwright.engineers.model.outage_clock import OutageClock
 from kernelwright.engineers.model.prices import PriceTable, Usage
@@ -81,9 +81,12 @@ class Desk:
             payload["cached_tokens"] = usage.cached
         self.remark("model_usage", payload)
 
-    def clean(self, text: str) -> str:
-        """Return a text without keys."""
-        return self._keys.clean(text)
+    def clean(self, said: Said) -> Said:
+        """Return a reply without keys: it is written down, and sent back with the next request."""
+        keyless = self._keys.clean
+        calls = tuple(Call(keyless(call.id), keyless(call.tool), keyless(call.arguments)) for call in said.calls)
+        cleaned = replace(said, text=keyless(said.text), reasoning=keyless(said.reasoning), calls=calls)
+        return said if cleaned == said else replace(cleaned, raw=None)
 
 
 def offered_tools() -> tuple[Tool, ...]:

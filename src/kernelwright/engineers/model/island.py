@@ -106,7 +106,7 @@ class Island:
         # What providers count corrects the estimate, slowly, so that one odd count does not cut a conversation.
         counted = said.usage.read / max(1, conversation.tokens)
         self._ratio += 0.3 * (min(2.0, max(0.5, counted)) - self._ratio)
-        return said, name
+        return self._desk.clean(said), name
 
     def _length(self, conversation: Conversation) -> int:
         return round(conversation.tokens * self._ratio)

@@ -15,6 +15,7 @@ from kernelwright.engineers.model.wire import PASSING, ProviderFault
 
 # Failures in turn after which a model rests and the next one is asked; the first wait, the longest, the rest.
 TRIES, FIRST_WAIT_S, LONGEST_WAIT_S, REST_S = 3, 2.0, 60.0, 600.0
+MOST_DOUBLINGS = 10
 # A provider may ask for a longer wait than ours, but not for a day.
 LONGEST_ASKED_S = 3600.0
 # How long no model at all may answer before the work stops, resumable.
@@ -125,7 +126,8 @@ class PatientModel:
             self._lasting(state, fault, now_ns)
             return
         state.failures += 1
-        wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (state.failures - 1)) * (0.5 + self._clockwork.chance() / 2)
+        doubled_s = FIRST_WAIT_S * 2 ** min(state.failures - 1, MOST_DOUBLINGS)
+        wait_s = min(LONGEST_WAIT_S, doubled_s) * (0.5 + self._clockwork.chance() / 2)
         if fault.retry_after_s is not None:
             # Not before it asked, and not all at once when it lets go.
             wait_s = min(LONGEST_ASKED_S, max(0.0, fault.retry_after_s)) + self._clockwork.chance()
@@ -153,6 +155,7 @@ class PatientModel:
         if state.has_answered and others:
             # It worked until now; someone took the key away, or it ran out of credit. The others may go on.
             self._states.remove(state)
+            state.talker.close()
             self._tell(f"{fault}; it is not asked again")
             return
         self._outages.back(self._worker)

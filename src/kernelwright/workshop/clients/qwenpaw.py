@@ -72,5 +72,5 @@ CLIENT = Client(
     install="pip install qwenpaw",
     file=_file,
     skill=_folder,
-    then="restart QwenPaw; it reads this file when the agent starts",
+    then="restart QwenPaw, which reads this file when its agent starts, then: qwenpaw skills enable kernelwright",
 )
