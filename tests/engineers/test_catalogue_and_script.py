@@ -28,7 +28,9 @@ def test_an_engineer_that_knows_only_some_problems_gets_no_other() -> None:
     require_fit("search", "extend-attention")
     assert "search" in engineers_for("extend-attention")
     assert "search" not in engineers_for("/home/somebody/extend-attention")
-    with pytest.raises(RequestError, match=r"only extend-attention, got 'rms-norm-residual'; (--engineer can be|judge)"):
+    with pytest.raises(
+        RequestError, match=r"only extend-attention, got 'rms-norm-residual'; (--engineer can be|judge)"
+    ):
         require_fit("search", "rms-norm-residual")
 
 

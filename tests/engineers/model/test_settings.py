@@ -55,7 +55,7 @@ def test_wrong_options_are_told_in_one_line(options: dict[str, object], told: st
 
 def test_the_engineer_is_found_by_name_and_takes_no_kind() -> None:
     assert isinstance(load_engineer("model", {"model": "qwen:qwen3-max"}), ModelEngineer)
-    with pytest.raises(RequestError, match="named without a kind, got 'qwen'. Use --model qwen:NAME"):
+    with pytest.raises(RequestError, match=r"named without a kind, got 'qwen'. Use --model qwen:NAME"):
         load_engineer("model:qwen")
 
 
@@ -88,7 +88,9 @@ def test_every_provider_has_a_name_for_its_key_and_its_address() -> None:
 
 
 def test_keys_are_taken_out_of_texts_wherever_they_stand() -> None:
-    found = keys_of({"DASHSCOPE_API_KEY": "short", "GITHUB_TOKEN": "ghp_0123456789ab", "PATH": "/usr/bin", "MY_KEY": "x"})
+    found = keys_of(
+        {"DASHSCOPE_API_KEY": "short", "GITHUB_TOKEN": "ghp_0123456789ab", "PATH": "/usr/bin", "MY_KEY": "x"}
+    )
     assert found.clean("a short walk, ghp_0123456789ab, /usr/bin, x") == "a [key] walk, [key], /usr/bin, x"
     assert found.clean_value({"a": ["ghp_0123456789ab", 3], "short": None}) == {"a": ["[key]", 3], "[key]": None}
     assert KeyFilter(["abc", "abcdef"]).clean("abcdefabc") == "[key][key]"
@@ -173,13 +175,17 @@ def test_a_wrong_key_and_an_unknown_model_are_found_before_a_run() -> None:
 
 def test_a_server_that_does_not_run_is_found_before_a_run() -> None:
     engineer = replace(ModelEngineer(), environment={"VLLM_BASE_URL": "http://127.0.0.1:9/v1"})
-    with pytest.raises(RequestError, match="needs a server at http://127.0.0.1:9/v1, none answers. Start it, or set VLLM"):
+    with pytest.raises(
+        RequestError, match=r"needs a server at http://127.0.0.1:9/v1, none answers. Start it, or set VLLM"
+    ):
         engineer.with_options("", {"model": "vllm:x"}).prepare(asked())
 
 
 def test_money_needs_prices_and_a_model_needs_a_name() -> None:
     engineer = replace(ModelEngineer(), environment={"OPENAI_COMPATIBLE_BASE_URL": "http://127.0.0.1:9/v1"})
-    with pytest.raises(RequestError, match="--usd needs the price of every model, none is known for openai-compatible:x"):
+    with pytest.raises(
+        RequestError, match="--usd needs the price of every model, none is known for openai-compatible:x"
+    ):
         engineer.with_options("", {"model": "openai-compatible:x"}).prepare(asked(usd=1.0))
     with pytest.raises(RequestError, match="needs --model, such as qwen:qwen3-max"):
         engineer.prepare(asked())
