@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -116,7 +117,7 @@ def environment(*endpoints: Endpoint) -> dict[str, str]:
     return found
 
 
-def play(  # a test names what it needs
+def play(  # noqa: PLR0917  # a test names what it needs
     folder: Path,
     player: Callable[[Conversation], Played],
     second: Callable[[Conversation], Played] | None = None,
@@ -124,6 +125,7 @@ def play(  # a test names what it needs
     clockwork: Clockwork | None = None,
     bench: ModelBench | None = None,
     make_talker: MakeTalker = Talker,
+    ledger_clock_ns: Callable[[], int] = time.time_ns,
     **options: Any,
 ) -> Ran:
     """Conduct a run in which `player` is the model; `second` is the next of the fallback list. See `Options`."""
@@ -136,7 +138,7 @@ def play(  # a test names what it needs
         engineer = replace(engineer, clockwork=clockwork or Clockwork(), make_talker=make_talker)
         bench = bench or ModelBench(engineer)
         bench.worker, bench.folder = engineer, folder
-        ledger = SqlLedger(f"sqlite:///{folder / 'ledger.db'}")
+        ledger = SqlLedger(f"sqlite:///{folder / 'ledger.db'}", ledger_clock_ns)
         if "r" not in ledger.runs():
             setup = replace(scripted.setup(evaluations, setup_fields.pop("seconds", None)), **setup_fields)
             open_run(ledger, "r", replace(setup, engineer="model", options=given))
@@ -186,18 +188,16 @@ def words_of(asked: Conversation) -> str:
 
 
 class FakeTime:
-    """A clock that sleeping moves; real waiting does not."""
+    """A clock that sleeping moves; real waiting does not take place."""
 
     def __init__(self) -> None:
-        self.now_ns, self.slept = 1_000_000_000_000, 0.0
+        self.slept = 0.0
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
-        self.now_ns += round(seconds * 1e9)
 
     def clock_ns(self) -> int:
-        self.now_ns += 1_000_000
-        return self.now_ns
+        return time.time_ns() + round(self.slept * 1e9)
 
     def clockwork(self, chance: float = 0.5) -> Clockwork:
         return Clockwork(self.sleep, self.clock_ns, lambda: chance)

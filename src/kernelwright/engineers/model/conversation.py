@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from kernelwright.engineers.model.prices import Usage
 from kernelwright.workshop.mcp.answers import token_estimate
@@ -35,7 +36,7 @@ class Said:
     usage: Usage = NOTHING
     raw: object = field(default=None, repr=False, compare=False)
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Return about how many tokens it takes when it is sent back."""
         reasoning = self.reasoning if self.raw is not None else ""
@@ -50,7 +51,7 @@ class Answer:
     call: Call
     text: str
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Return about how many tokens it takes."""
         return token_estimate(self.text) + FRAME_TOKENS
@@ -64,7 +65,7 @@ class Turn:
     answers: tuple[Answer, ...] = ()
     words: str = ""
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Return about how many tokens it takes."""
         words = token_estimate(self.words) + FRAME_TOKENS if self.words else 0
@@ -79,7 +80,7 @@ class Tool:
     description: str
     schema: dict[str, object] = field(hash=False)
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Return about how many tokens it takes."""
         return token_estimate(f"{self.name}{self.description}{self.schema}") + FRAME_TOKENS
@@ -94,13 +95,13 @@ class Conversation:
     tools: tuple[Tool, ...] = ()
     turns: tuple[Turn, ...] = ()
 
-    @property
+    @cached_property
     def fixed_tokens(self) -> int:
         """Return about how many tokens it has without its turns."""
         texts = token_estimate(self.system) + token_estimate(self.opening) + 2 * FRAME_TOKENS
         return texts + sum(tool.tokens for tool in self.tools)
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """Return about how many tokens it has."""
         return self.fixed_tokens + sum(turn.tokens for turn in self.turns)

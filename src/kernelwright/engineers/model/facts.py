@@ -11,6 +11,8 @@ from kernelwright.workshop.mcp.answers import token_estimate
 Row = Mapping[str, object]
 _NOTE_CHARACTERS, _REASON_CHARACTERS = 160, 140
 _NEWEST_ROWS = 12
+# Notes that begin so are kept in sight before others.
+DECIDED = "DECIDED:"
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,18 @@ def _format_row(row: Row) -> str:
 
 
 def _notes(notes: Sequence[str], tokens: int) -> str:
-    """Return the newest notes that fit, and the first ones, where plans and decisions stand, in a third of the room."""
-    newest = _chosen(list(reversed(notes)), tokens * 2 // 3)[::-1]
-    oldest = _chosen(notes[: len(notes) - len(newest)], tokens // 3)
-    between = len(notes) - len(oldest) - len(newest)
-    if not newest and not oldest:
-        # Not even one fits: the beginning of the newest is better than nothing.
-        return cut_to(f"- {notes[-1]}", tokens, "; call notes to read on")
-    gap = [f"[{between} more notes between: call notes with offset={len(newest)}]"] if between else []
-    return "\n".join([*(f"- {note}" for note in oldest), *gap, *(f"- {note}" for note in newest)])
+    """Return decisions, the newest first, in at most half the room, then the newest other notes, long ones cut.
+
+    Oldest first in each part; a line says how many are left out and how to read them.
+    """
+    decided = [note for note in notes if note.startswith(DECIDED)]
+    others = [note for note in notes if not note.startswith(DECIDED)]
+    first = _chosen(decided[::-1], tokens // 2)[::-1]
+    room = tokens - sum(token_estimate(note) + 2 for note in first) - 20
+    newest = _chosen([cut_to(note, max(40, room // 4)) for note in others[::-1]], room)[::-1]
+    left_out = len(notes) - len(first) - len(newest)
+    gap = [f"[{left_out} more notes: call notes, and on with its next_offset]"] if left_out else []
+    return "\n".join([*(f"- {note}" for note in first), *gap, *(f"- {note}" for note in newest)])
 
 
 def _chosen(notes: Sequence[str], tokens: int) -> list[str]:

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 
-_DECIDED = re.compile(r"^[\s*#>-]*DECIDED:\s*(.+)$", re.MULTILINE | re.IGNORECASE)
+from kernelwright.engineers.model.facts import DECIDED
+
+_DECIDED = re.compile(r"^[\s*#>-]*DECIDED:[\s*]*(.+)$", re.MULTILINE | re.IGNORECASE)
 MOST_CHARACTERS = 8_000
 _NOTE_CHARACTERS = 7_900
 
@@ -17,7 +19,7 @@ def decisions_of(memo: str, notes: Sequence[str]) -> tuple[str, ...]:
 
 def note_of(decisions: Sequence[str]) -> str:
     """Return the text of one note that holds decisions, at most what a note may hold."""
-    return "\n".join(f"DECIDED: {text}" for text in decisions)[:_NOTE_CHARACTERS]
+    return "\n".join(f"{DECIDED} {text}" for text in decisions)[:_NOTE_CHARACTERS]
 
 
 def words_for(window: int) -> int:

@@ -25,6 +25,7 @@ class OutageClock:
         with self._guard:
             self._settle()
             self._out.pop(worker, None)
+            self._counted_ns = self._clock_ns()
 
     def gone(self, worker: str) -> None:
         """Say that a worker has ended: the others need not wait for it."""
@@ -32,6 +33,7 @@ class OutageClock:
             self._settle()
             self._out.pop(worker, None)
             self._live -= 1
+            self._counted_ns = self._clock_ns()
 
     def taken_ns(self) -> int:
         """Return the time lost since the last time this was asked."""
@@ -45,4 +47,4 @@ class OutageClock:
         if self._live > 0 and len(self._out) >= self._live:
             since_ns = max(*self._out.values(), self._counted_ns)
             self._lost_ns += max(0, now_ns - since_ns)
-        self._counted_ns = max(now_ns, self._counted_ns)
+            self._counted_ns = max(now_ns, self._counted_ns)

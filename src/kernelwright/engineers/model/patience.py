@@ -36,11 +36,12 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Clockwork:
-    """Time and chance, to be replaced by tests."""
+    """Time and chance, to be replaced by tests; `patience_s` is how long no model may answer."""
 
     sleep: Callable[[float], None] = time.sleep
     clock_ns: Callable[[], int] = time.time_ns
     chance: Callable[[], float] = random.random
+    patience_s: float = PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ class PatientModel:
 
     def _require_patience(self, began_ns: int, fault: ProviderFault) -> None:
         waited_s = (self._clockwork.clock_ns() - began_ns) / 1e9
-        if waited_s > PATIENCE_S:
+        if waited_s > self._clockwork.patience_s:
             self._outages.back(self._worker)
             raise HarnessError(f"no model answered for {waited_s / 3600:.0f} h, the last one said: {fault}")
 
