@@ -35,7 +35,7 @@ class Worker:
         number = self.made // 3
         if self.made % 3 == 0:
             return self._aside(number)
-        source = kernel(1.1 + 0.01 * (number // 4), f"arch{number // 25}", _status(number), f"plan{number}", filler=60)
+        source = kernel(1.1 + 0.01 * (number // 4), f"arch{number // 25}", _status(number), f"plan{number}", filler=90)
         if self.made % 3 == 1:
             return calling("check", source=source)
         return calling("evaluate", source=source, note=f"try {number}: tile {16 << number % 5}, stages {number % 4}")
@@ -46,7 +46,7 @@ class Worker:
             return calling("notes", text=self.decisions[-1])
         if number % 4 == 0:
             return calling("history", evaluation=max(1, number // 2))
-        return calling("notes", text=f"note {number}: " + "what limits it is the loads of the second loop; " * 20)
+        return calling("notes", text=f"note {number}: " + "what limits it is the loads of the second loop; " * 26)
 
 
 def _status(number: int) -> str:
