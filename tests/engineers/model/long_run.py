@@ -28,7 +28,7 @@ class Worker:
     def __call__(self, asked: Conversation) -> Played:
         """Return the next call; asked for a memo, what comes next."""
         if is_for_memo(asked):
-            return Reply(f"DECIDED: at call {self.made} padding was worse\nNEXT: go on from call {self.made}")
+            return Reply(f"NEXT: go on from call {self.made}")
         self.made += 1
         if self.made == self._calls:
             return calling("submit")
@@ -46,7 +46,7 @@ class Worker:
             return calling("notes", text=self.decisions[-1])
         if number % 4 == 0:
             return calling("history", evaluation=max(1, number // 2))
-        return calling("notes", text=f"note {number}: " + "what limits it is the loads of the second loop; " * 12)
+        return calling("notes", text=f"note {number}: " + "what limits it is the loads of the second loop; " * 20)
 
 
 def _status(number: int) -> str:
@@ -77,9 +77,8 @@ class Unsteady:
 
 def _outage(number: int) -> Iterator[Played]:
     """Yield what one outage answers: from a few tries in a minute up to two hours of maintenance."""
-    yield (Refused(500, "internal"), Refused(429, "slow down", retry_after_s=30), Reset(), Refused(502, "gateway"))[
-        number % 4
-    ]
+    first = (Refused(500, "internal"), Refused(429, "slow", retry_after_s=30), Reset(), Refused(502, "gateway"))
+    yield first[number % 4]
     for _ in range(1 + number % 4):
         yield Refused(503, "maintenance", retry_after_s=60.0 * (1 + number * 4 % 31))
 
