@@ -90,7 +90,13 @@ def _tool(one: Mapping[str, Any]) -> Tool:
 
 
 def _head(asked: Conversation) -> dict[str, object]:
-    return {"id": "msg_scripted", "type": "message", "role": "assistant", "model": asked.model, "stop_sequence": None}
+    return {
+        "id": f"msg_{len(asked.messages)}",
+        "type": "message",
+        "role": "assistant",
+        "model": asked.model,
+        "stop_sequence": None,
+    }
 
 
 def _blocks(reply: Reply) -> Iterator[dict[str, object]]:

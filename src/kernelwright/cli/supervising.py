@@ -1,6 +1,7 @@
 """Watching over runs that another process works on."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from kernelwright.core.entry import Entry
 from kernelwright.core.errors import RequestError
 
 POLL_S = 1.0
+MOST_WORDS = 120
 
 
 def status(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> None:
@@ -120,7 +122,20 @@ def _summary(entry: Entry) -> str:
     if entry.kind == "tool_call":
         who = f"  by {payload['client']}" if payload.get("client") else ""
         return f"{payload['name']}{who}" + (f"  refused: {payload['error']}" if "error" in payload else "")
+    if entry.kind == "model_usage":
+        usd = f", ${payload['usd']:.4f}" if isinstance(payload["usd"], float) else ""
+        return f"{payload['model']} read {payload['input_tokens']} and wrote {payload['output_tokens']} tokens{usd}"
+    if entry.kind == "client":
+        return f"{payload.get('client', '')} {payload.get('event', '')}  {_words(payload.get('words'))}"
     return str(payload.get("text") or payload.get("reason") or payload.get("phase") or "")
+
+
+def _words(text: object) -> str:
+    """Return the beginning of a text on one line; long ones are in blobs, `show` has them."""
+    if isinstance(text, Mapping):
+        return "(long)"
+    line = " ".join(str(text or "").split())
+    return line if len(line) <= MOST_WORDS else line[:MOST_WORDS] + "..."
 
 
 def _request(run: str, command: str, url: str | None, text: str = "") -> None:

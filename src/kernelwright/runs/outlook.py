@@ -46,6 +46,9 @@ def format_remark(state: RunState, kind: str, payload: Mapping[str, object]) -> 
         return f"{who}{payload['reason']}" + (f"; {seconds:.0f} s lost, not counted" if seconds >= 1 else "")
     if kind == "nudge":
         return f"{who}{payload.get('rule', 'told')}: {_first_words(payload)}"
+    if kind == "client":
+        event = _format_event(payload)
+        return who + event if event else ""
     if kind == "compaction":
         return f"{who}conversation cut, its memory is the record"
     return ""
@@ -59,6 +62,15 @@ def _format_usage(state: RunState, payload: Mapping[str, object]) -> str:
     money = f", ${state.usd:.2f}{usd}" if state.usd or usd else ""
     now = f"{payload['model']} read {_short(read)} and wrote {_short(said)} tokens"
     return f"{now}; so far {_short(state.tokens)}{tokens}{money}{_format_left(time_left_s(state))}"
+
+
+def _format_event(payload: Mapping[str, object]) -> str:
+    """Return what happened to a client; what it said is in the record alone."""
+    if payload.get("event") == "started":
+        return f"session {payload['session']} begins"
+    if payload.get("event") == "left":
+        return f"left with exit code {payload['exit_code']} after {payload['calls']} calls"
+    return ""
 
 
 def _first_words(payload: Mapping[str, object]) -> str:

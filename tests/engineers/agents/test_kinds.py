@@ -136,6 +136,8 @@ def test_the_stream_of_claude_code_is_counted_once_a_message_and_made_whole_at_t
 def test_a_session_that_fails_says_why() -> None:
     line = {"type": "result", "is_error": True, "result": "Not logged in · Please run /login", "usage": {}}
     assert reports(MessageStream(), [line]) == [Said("Not logged in · Please run /login")]
+    line = {"type": "result", "is_error": True, "error": {"message": "No auth type is selected."}, "usage": {}}
+    assert reports(MessageStream(), [line]) == [Said("No auth type is selected.")]
 
 
 def test_the_events_of_codex_tell_words_and_tokens_of_turns() -> None:

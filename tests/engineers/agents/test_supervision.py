@@ -97,7 +97,15 @@ def is_alive(process: int) -> bool:
 
 
 def test_a_client_works_until_it_submits(tmp_path: Path) -> None:
-    steps: list[list[Any]] = [["say", "I look"], ["call", "brief"], EVALUATE, ["use", 1000, 50], SUBMIT, ["cost", 0.25]]
+    steps: list[list[Any]] = [
+        ["say", "I look"],
+        ["say", "I look"],
+        ["call", "brief"],
+        EVALUATE,
+        ["use", 1000, 50],
+        SUBMIT,
+        ["cost", 0.25],
+    ]
     with played(tmp_path, [steps], evaluations=5) as run:
         assert str(run.error) == "submitted by the engineer"
         assert run.calls == [("claude-code", name) for name in ("brief", "evaluate", "submit")]

@@ -61,8 +61,10 @@ class MessageStream:
             yield Used(self._model, now[0] - before[0], now[1] - before[1])
 
     def _result(self, event: Mapping[str, Any]) -> Iterator[Report]:
-        if event.get("is_error") and event.get("result"):
-            yield Said(str(event["result"]))
+        error = event.get("error")
+        words = event.get("result") or (error.get("message") if isinstance(error, dict) else error)
+        if event.get("is_error") and words:
+            yield Said(str(words))
         read, written = _tokens(event.get("usage"))
         usd = event.get("total_cost_usd")
         more = (

@@ -63,6 +63,7 @@ class Supervisor:
         self._calls = self._evaluations = 0
         self._calls_before = self._evaluations_before = 0
         self._silent = self._idle = self._remarks = 0
+        self._last_said = ""
         self._keys = keys_of(client.environment)
         self._place: Place | None = None
 
@@ -110,7 +111,7 @@ class Supervisor:
     def _start(self) -> None:
         assert self._place is not None
         self._sessions += 1
-        self._remarks = 0
+        self._remarks, self._last_said = 0, ""
         self._calls_before, self._evaluations_before = self._calls, self._evaluations
         number = f"session-{_next_number(self._folder)}"
         empty, state = self._state / number / "work", self._state / number / "state"
@@ -147,7 +148,7 @@ class Supervisor:
         silent = self._calls == self._calls_before
         self._silent = self._silent + 1 if silent else 0
         self._idle = self._idle + 1 if self._evaluations == self._evaluations_before else 0
-        words = self._shown(session.last_words)
+        words = self._shown("\n".join(filter(None, (session.last_words, self._last_said))))
         self._tell({"event": "left", "exit_code": code, "calls": self._calls - self._calls_before, "words": words})
         if self._is_over():
             return
@@ -190,7 +191,10 @@ class Supervisor:
                 told = {"model": report.model or self._name, "input_tokens": report.input_tokens}
                 told |= {"output_tokens": report.output_tokens, "usd": report.usd, "client": self._name}
                 self._tools.remark("model_usage", told)
-            elif self._remarks < MOST_REMARKS:
+                continue
+            is_new, self._last_said = report.text != self._last_said, report.text
+            # Some say the same again and again while they wait for a network.
+            if is_new and self._remarks < MOST_REMARKS:
                 self._remarks += 1
                 self._tell({"event": "said", "words": self._shown(report.text)})
 
