@@ -1,4 +1,4 @@
-"""The command line with a competent model behind it: the real judge on an emulated chip, and the record of the script."""
+"""A competent model behind the command line: the real judge on an emulated chip, and the record of the script."""
 
 from collections.abc import Iterator
 from pathlib import Path
