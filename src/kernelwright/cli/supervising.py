@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from kernelwright.cli.arguments import Json, LedgerUrl, RunName
 from kernelwright.cli.output import Output
 from kernelwright.core.entry import Entry
 from kernelwright.core.errors import RequestError
+
+if TYPE_CHECKING:
+    from kernelwright.runs import RunState
 
 POLL_S = 1.0
 MOST_WORDS = 120
@@ -40,6 +43,8 @@ def status(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> None:
         "best_geomean_speedup": best.geomean_speedup if best else None,
         "best_ci95": best.ci95 if best else None,
         "emulated": bool(state.setup and state.setup.emulated),
+        "tokens": state.tokens,
+        "usd": round(state.usd, 6),
         "wall_s": round(state.active_ns / 1e9, 3),
         "time_left_s": None if state.is_closed else left,
         "end_reason": state.end_reason,
@@ -53,12 +58,23 @@ def status(run: RunName, ledger: LedgerUrl = None, json: Json = False) -> None:
         "redesigns": str(state.redesigns),
         "best": format_ratio(best.geomean_speedup, best.ci95) + kind if best else "none yet",
         "since best": f"{state.since_best} evaluations",
+        **_taken_by_models(state),
         "worked for": format_duration(state.active_ns / 1e9),
         "time left": "-" if state.is_closed or left is None else f"about {format_duration(left)}",
     }
     output, table = Output(json), Table("", ("what", "is"), tuple(shown.items()), left=2)
     output.result(value, lambda console: print_table(table, console))
     output.next(f"kernelwright {'report' if state.is_closed else 'watch' if is_live else 'resume'} {name}")
+
+
+def _taken_by_models(state: "RunState") -> dict[str, str]:
+    """Return rows on tokens and money, none for runs without a model."""
+    setup = state.setup
+    if setup is None or not (state.tokens or setup.tokens or setup.usd):
+        return {}
+    tokens = f" of {setup.tokens}" if setup.tokens else ""
+    usd = f" of ${setup.usd:.2f}" if setup.usd else ""
+    return {"tokens": f"{state.tokens}{tokens}", "money": f"${state.usd:.2f}{usd}, as far as prices are known"}
 
 
 def watch(run: RunName, ledger: LedgerUrl = None) -> None:

@@ -14,7 +14,7 @@ from tests.endpoint.server import serving
 
 NAME = "gemma-3-270m"
 # What of a prompt the model reads, its beginning and its end, and how much it writes: minutes, not hours, on two cores.
-MOST_PROMPT, MOST_WORDS = 1_200, 48
+MOST_PROMPT, MOST_WORDS = 800, 40
 
 
 class SmallModel:

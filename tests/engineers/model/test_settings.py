@@ -1,5 +1,6 @@
 """Names, keys, prices and options of model engineers: what is wrong is said in one line, before anything is spent."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,3 +252,10 @@ def test_no_key_is_ever_written_sent_or_shown(tmp_path: Path, capfd: pytest.Capt
 def test_a_talker_shows_no_key() -> None:
     talker = Talker(access_to(QWEN, {"DASHSCOPE_API_KEY": KEY}), KeyFilter([KEY]))
     assert KEY not in repr(talker) and KEY not in str(vars(talker)["_access"])
+
+
+def test_a_missing_package_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openai", None)
+    engineer = replace(ModelEngineer(), environment={}).with_options("", {"model": "openai-compatible:x"})
+    with pytest.raises(RequestError, match=r"needs package openai, .* Install it: pip install 'kernelwright\[llm\]'"):
+        engineer.prepare(asked())
